@@ -1,0 +1,55 @@
+# The front door. `make` lists what there is; everything behind it is cargo, cmake and ctest.
+
+BUILD     ?= build
+PREFIX    ?= /usr/local
+RECORDING ?= examples-c/data/usb-mouse.hid
+# One place for everything that cargo builds, so that the tests and the library share it.
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+MAKEFLAGS += --no-print-directory
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@echo "Targets:"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
+	    awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+.PHONY: demo
+demo: configure ## stream the shipped recording, or DEVICE=/dev/hidrawN, or DEVICE=046d:c52b
+	@cmake --build $(BUILD) --target stream_hid
+	@$(BUILD)/stream_hid $(if $(DEVICE),"$(DEVICE)",$(RECORDING))
+
+.PHONY: build
+build: configure ## build the library, the examples and the test programs
+	@cmake --build $(BUILD)
+
+.PHONY: test
+test: test-tools ## run everything that can be tested on this machine
+	cargo test --workspace
+	@$(MAKE) build
+	ctest --test-dir $(BUILD) --output-on-failure --parallel 2
+
+.PHONY: headers
+headers: ## generate the headers and the list of symbols from the sources
+	cargo run --quiet -p xtask -- headers
+	cargo run --quiet -p xtask -- symbols
+
+.PHONY: install
+install: build ## install below PREFIX (default /usr/local)
+	cmake --install $(BUILD) --prefix "$(PREFIX)"
+
+.PHONY: clean
+clean: ## remove everything that was built
+	rm -rf $(BUILD)
+	cargo clean
+
+.PHONY: tools test-tools
+tools:
+	@scripts/tools.sh build
+test-tools:
+	@scripts/tools.sh test
+
+.PHONY: configure
+configure: tools
+	@cmake -S . -B $(BUILD) --log-level=WARNING

@@ -1,0 +1,25 @@
+# Each file in tests/c/ is a test: a program that returns 0, and runs a second time under valgrind where there is one.
+
+set(DMF_VALGRIND_COMMAND "${VALGRIND_PROGRAM}" --quiet --error-exitcode=9
+    --leak-check=full --errors-for-leak-kinds=definite,indirect,possible --show-leak-kinds=definite,indirect,possible)
+
+file(GLOB dmf_test_sources CONFIGURE_DEPENDS tests/c/*.c)
+foreach(source IN LISTS dmf_test_sources)
+  get_filename_component(name "${source}" NAME_WE)
+  dmf_add_program(${name} "${source}")
+  target_include_directories(${name} PRIVATE tests/c)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/tests")
+
+  add_test(NAME c.${name} COMMAND ${name} WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+  set_tests_properties(c.${name} PROPERTIES TIMEOUT 120)
+
+  if(VALGRIND_PROGRAM)
+    add_test(NAME valgrind.${name} COMMAND ${DMF_VALGRIND_COMMAND} $<TARGET_FILE:${name}>
+      WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+    # valgrind runs one thread at a time, some 30 times slower, so stress tests take fewer rounds.
+    set_tests_properties(valgrind.${name} PROPERTIES LABELS valgrind TIMEOUT 600 ENVIRONMENT DMF_TEST_SCALE=0.1)
+  endif()
+endforeach()
+if(NOT VALGRIND_PROGRAM)
+  message(STATUS "valgrind not found: the C tests run without it only")
+endif()

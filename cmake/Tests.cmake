@@ -1,0 +1,48 @@
+# The tests beyond `cargo test`. Labels: `valgrind` (the C tests once more, under valgrind), `vm` (real HID devices in a
+# virtual machine); everything else has none.
+
+include(CheckLanguage)
+find_program(BASH_PROGRAM bash REQUIRED)
+find_program(VALGRIND_PROGRAM valgrind)
+check_language(CXX)
+if(CMAKE_CXX_COMPILER)
+  enable_language(CXX)
+endif()
+
+include(cmake/TestPrograms.cmake)
+include(cmake/TestHeaders.cmake)
+
+# The examples as a user runs them, on the recording that is shipped.
+add_test(NAME examples
+  COMMAND "${BASH_PROGRAM}" tests/examples.sh "${CMAKE_CURRENT_BINARY_DIR}"
+  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+set_tests_properties(examples PROPERTIES TIMEOUT 120)
+
+# What is checked in agrees with the sources and with the library.
+add_test(NAME headers_are_up_to_date
+  COMMAND ${dmf_run_cargo} run --quiet -p xtask -- headers --check
+  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+add_test(NAME symbols_are_as_listed
+  COMMAND ${dmf_run_cargo} run --quiet -p xtask -- symbols --check "${DMF_SHARED_LIBRARY}"
+  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+add_test(NAME hand_written_headers_agree
+  COMMAND "${CMAKE_COMMAND}" -E env "CARGO_TARGET_DIR=${DMF_CARGO_TARGET_DIR}"
+          "${BASH_PROGRAM}" tests/headers/twins.sh "${CMAKE_C_COMPILER}" "${DMF_CARGO}"
+  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+set_tests_properties(headers_are_up_to_date symbols_are_as_listed hand_written_headers_agree PROPERTIES RESOURCE_LOCK cargo)
+add_test(NAME soname
+  COMMAND "${BASH_PROGRAM}" tests/soname.sh "${CMAKE_READELF}" "${DMF_SHARED_LIBRARY}" "${DMF_SONAME}"
+  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+
+# The installed library, seen by a project that knows nothing but the prefix.
+add_test(NAME consumer
+  COMMAND "${BASH_PROGRAM}" tests/consumer/run.sh "${CMAKE_COMMAND}" "${CMAKE_CURRENT_BINARY_DIR}" "${CMAKE_C_COMPILER}"
+  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+
+if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/tests/hid-vm/ctest.sh")
+  dmf_add_program(hid_stream_test tests/hid-vm/hid_stream_test.c)
+  add_test(NAME hid_vm
+    COMMAND "${BASH_PROGRAM}" tests/hid-vm/ctest.sh "${CMAKE_CURRENT_BINARY_DIR}"
+    WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+  set_tests_properties(hid_vm PROPERTIES LABELS vm SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
+endif()

@@ -1,0 +1,525 @@
+/*
+ * stream_hid - shows the reports of a HID device, or of a recording of one, as they come.
+ *
+ * The shortest way from a program to a stream of reports:
+ *   1. a device object, the parent of everything else (deleting it deletes all of it),
+ *   2. a target: the HID device or the recording,
+ *   3. a DMF_ContinuousRequestTarget, which keeps a number of read Requests waiting at the target and hands every report
+ *      to a callback, in a buffer of its own pool.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <dmf.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The report ID and the longest report that the system delivers. */
+#define REPORT_SIZE_MAX (1 + 16384)
+/* So many bytes of the last report are shown: on a terminal the line has to fit, and in a log it may be longer. */
+#define BYTES_SHOWN_ON_TERMINAL 8
+#define BYTES_SHOWN_IN_LINES 64
+
+/* What the callback counts, and the program shows. It is the device's context. */
+typedef struct
+{
+    pthread_mutex_t Lock;
+    ULONGLONG Limit; /* stop after so many reports; 0: no limit */
+    ULONGLONG Reports;
+    ULONGLONG Bytes;
+    NTSTATUS Failure; /* what ended the stream, if something did */
+    UCHAR Last[BYTES_SHOWN_IN_LINES];
+    size_t LastSize;
+} STREAM_CONTEXT;
+WDF_DECLARE_CONTEXT_TYPE_WITH_NAME(STREAM_CONTEXT, StreamContextGet)
+
+typedef struct
+{
+    const char* Device;
+    bool List;
+    ULONGLONG Count;
+    ULONG Seconds;
+    ULONG Requests;
+    double Speed;
+    ULONG Repeat;
+} OPTIONS;
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal_number)
+{
+    (void)signal_number;
+    interrupted = 1;
+}
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* -------------------------------------------------------------------------------------------- the stream */
+
+/* Runs on a thread of the library, once for every report and once for every Request that fails. */
+static EVT_DMF_ContinuousRequestTarget_BufferOutput ReportArrived;
+
+static ContinuousRequestTarget_BufferDisposition ReportArrived(DMFMODULE DmfModule, VOID* OutputBuffer,
+                                                               size_t OutputBufferSize,
+                                                               VOID* ClientBufferContextOutput,
+                                                               NTSTATUS CompletionStatus)
+{
+    STREAM_CONTEXT* stream = StreamContextGet(DMF_ParentDeviceGet(DmfModule));
+    ContinuousRequestTarget_BufferDisposition disposition =
+        ContinuousRequestTarget_BufferDisposition_ContinuousRequestTargetAndContinueStreaming;
+
+    UNREFERENCED_PARAMETER(ClientBufferContextOutput);
+
+    pthread_mutex_lock(&stream->Lock);
+    if (!NT_SUCCESS(CompletionStatus))
+    {
+        stream->Failure = CompletionStatus;
+        disposition = ContinuousRequestTarget_BufferDisposition_ContinuousRequestTargetAndStopStreaming;
+    }
+    else if (stream->Limit != 0 && stream->Reports == stream->Limit)
+    {
+        disposition = ContinuousRequestTarget_BufferDisposition_ContinuousRequestTargetAndStopStreaming;
+    }
+    else
+    {
+        stream->Reports++;
+        stream->Bytes += OutputBufferSize;
+        stream->LastSize = OutputBufferSize;
+        memcpy(stream->Last, OutputBuffer,
+               OutputBufferSize < sizeof(stream->Last) ? OutputBufferSize : sizeof(stream->Last));
+    }
+    pthread_mutex_unlock(&stream->Lock);
+
+    return disposition;
+}
+
+/* Runs when the device is gone and its context, which starts as zeros, is about to be freed. */
+static EVT_WDF_OBJECT_CONTEXT_DESTROY ContextDestroyed;
+
+static VOID ContextDestroyed(WDFOBJECT Object)
+{
+    pthread_mutex_destroy(&StreamContextGet(Object)->Lock);
+}
+
+static NTSTATUS stream_create(WDFDEVICE device, ULONG requests, DMFMODULE* module)
+{
+    DMF_CONFIG_ContinuousRequestTarget config;
+    DMF_MODULE_ATTRIBUTES attributes;
+
+    DMF_CONFIG_ContinuousRequestTarget_AND_ATTRIBUTES_INIT(&config, &attributes);
+    config.ContinuousRequestCount = requests;
+    config.BufferCountOutput = 2 * requests;
+    config.BufferOutputSize = REPORT_SIZE_MAX;
+    config.RequestType = ContinuousRequestTarget_RequestType_Read;
+    config.EvtContinuousRequestTargetBufferOutput = ReportArrived;
+    config.ContinuousRequestTargetMode = ContinuousRequestTarget_Mode_Manual;
+    return DMF_ContinuousRequestTarget_Create(device, &attributes, WDF_NO_OBJECT_ATTRIBUTES, module);
+}
+
+/* ------------------------------------------------------------------------------------------- the display */
+
+static void print_bytes(const UCHAR* bytes, size_t size, size_t shown)
+{
+    for (size_t i = 0; i < size && i < shown; i++)
+    {
+        printf(" %02x", bytes[i]);
+    }
+    printf("%s", size > shown ? " ..." : "");
+}
+
+static DMF_IO_TARGET_STATISTICS statistics_get(WDFIOTARGET target)
+{
+    DMF_IO_TARGET_STATISTICS statistics;
+    memset(&statistics, 0, sizeof(statistics));
+    statistics.Size = sizeof(statistics);
+    (void)DMF_IoTarget_StatisticsGet(target, &statistics);
+    return statistics;
+}
+
+/* Shows what has come since the line before. */
+static void line_show(STREAM_CONTEXT* stream, WDFIOTARGET target, bool terminal)
+{
+    static ULONGLONG reports_before, bytes_before;
+    static double time_before;
+    DMF_IO_TARGET_STATISTICS statistics = statistics_get(target);
+    double now = seconds_now();
+    double elapsed = now - time_before;
+
+    if (time_before > 0)
+    {
+        pthread_mutex_lock(&stream->Lock);
+        printf("%s%8.0f reports/s %9.0f bytes/s %5llu dropped |", terminal ? "\r" : "",
+               (double)(stream->Reports - reports_before) / elapsed, (double)(stream->Bytes - bytes_before) / elapsed,
+               (unsigned long long)statistics.ReportsDropped);
+        print_bytes(stream->Last, stream->LastSize, terminal ? BYTES_SHOWN_ON_TERMINAL : BYTES_SHOWN_IN_LINES);
+        printf("%s", terminal ? "\033[K" : "\n");
+        reports_before = stream->Reports;
+        bytes_before = stream->Bytes;
+        pthread_mutex_unlock(&stream->Lock);
+        fflush(stdout);
+    }
+    time_before = now;
+}
+
+/* Waits until the stream ends, the user ends it, or enough has come; shows a line now and then. */
+static void watch(STREAM_CONTEXT* stream, DMFMODULE module, WDFIOTARGET target, const OPTIONS* options)
+{
+    const struct timespec tick = {0, 50 * 1000 * 1000};
+    bool terminal = isatty(STDOUT_FILENO);
+    double interval = terminal ? 0.2 : 1.0;
+    double begin = seconds_now();
+    double next_line = begin + interval;
+
+    line_show(stream, target, terminal);
+    while (!interrupted && DMF_ContinuousRequestTarget_StreamingCountGet(module) > 0)
+    {
+        bool enough;
+
+        nanosleep(&tick, NULL);
+        pthread_mutex_lock(&stream->Lock);
+        enough = stream->Limit != 0 && stream->Reports == stream->Limit;
+        pthread_mutex_unlock(&stream->Lock);
+        if (enough || (options->Seconds != 0 && seconds_now() - begin >= options->Seconds))
+        {
+            break;
+        }
+        if (seconds_now() >= next_line)
+        {
+            line_show(stream, target, terminal);
+            next_line += interval;
+        }
+    }
+    printf("%s", terminal ? "\n" : "");
+}
+
+static void summary_show(const STREAM_CONTEXT* stream, WDFIOTARGET target, double elapsed)
+{
+    DMF_IO_TARGET_STATISTICS statistics = statistics_get(target);
+
+    printf("%llu reports, %llu bytes in %.1f s (%.0f reports/s); %llu dropped, %llu overruns suspected\n",
+           (unsigned long long)stream->Reports, (unsigned long long)stream->Bytes, elapsed,
+           elapsed > 0 ? (double)stream->Reports / elapsed : 0.0, (unsigned long long)statistics.ReportsDropped,
+           (unsigned long long)statistics.OverrunsSuspected);
+    if (stream->Reports > 0)
+    {
+        printf("last report:");
+        print_bytes(stream->Last, stream->LastSize, BYTES_SHOWN_IN_LINES);
+        printf("\n");
+    }
+}
+
+/* ------------------------------------------------------------------------------------------- the devices */
+
+static EVT_DMF_Hid_Enumeration DeviceFound;
+
+static BOOLEAN DeviceFound(const DMF_HID_DEVICE_INFORMATION* Information, VOID* Context)
+{
+    ULONG* found = (ULONG*)Context;
+    (*found)++;
+    printf("%-16s %04x:%04x  usage %04x:%04x  %s %s %s\n", Information->Path, Information->VendorId,
+           Information->ProductId, Information->UsagePage, Information->Usage, Information->Manufacturer,
+           Information->Product, Information->SerialNumber);
+    return TRUE;
+}
+
+static int devices_list(void)
+{
+    ULONG found = 0;
+    NTSTATUS status = DMF_Hid_Enumerate(DeviceFound, &found);
+
+    if (!NT_SUCCESS(status))
+    {
+        fprintf(stderr, "stream_hid: cannot list the HID devices: %s (%s)\n", DMF_LastErrorMessageGet(),
+                DMF_StatusName(status));
+        return 1;
+    }
+    if (found == 0)
+    {
+        fprintf(stderr, "stream_hid: no HID device is connected, or the system shows none to this program\n");
+        return 1;
+    }
+    return 0;
+}
+
+/* VVVV:PPPP, both in hexadecimal. */
+static bool identity_parse(const char* text, USHORT* vendor, USHORT* product)
+{
+    unsigned int v, p;
+    int end = 0;
+
+    if (strlen(text) != 9 || sscanf(text, "%4x:%4x%n", &v, &p, &end) != 2 || end != 9)
+    {
+        return false;
+    }
+    *vendor = (USHORT)v;
+    *product = (USHORT)p;
+    return true;
+}
+
+static bool is_recording(const char* path)
+{
+    struct stat information;
+    return stat(path, &information) == 0 && S_ISREG(information.st_mode);
+}
+
+static NTSTATUS target_open(WDFDEVICE device, const OPTIONS* options, WDFIOTARGET* target)
+{
+    DMF_HID_OPEN_PARAMS hid;
+    DMF_REPLAY_PARAMS replay;
+
+    if (is_recording(options->Device))
+    {
+        replay.Size = sizeof(replay);
+        replay.Speed = options->Speed;
+        replay.Repeat = options->Repeat;
+        return DMF_IoTarget_ReplayOpen(device, options->Device, &replay, target);
+    }
+
+    DMF_HID_OPEN_PARAMS_INIT(&hid);
+    if (!identity_parse(options->Device, &hid.VendorId, &hid.ProductId))
+    {
+        hid.Path = options->Device;
+    }
+    return DMF_IoTarget_HidOpen(device, &hid, target);
+}
+
+/* One line: what went wrong, and what to do about it. */
+static int failed(const char* what, const char* device, NTSTATUS status)
+{
+    const char* advice = "";
+
+    if (status == STATUS_ACCESS_DENIED)
+    {
+        advice = "; to allow it, copy data/udev/70-dmf-hid.rules to /etc/udev/rules.d, run "
+                 "`udevadm control --reload` as root and plug the device in again";
+    }
+    else if (status == STATUS_NO_SUCH_DEVICE || status == STATUS_OBJECT_NAME_NOT_FOUND)
+    {
+        advice = "; `stream_hid --list` shows the devices that are connected";
+    }
+    fprintf(stderr, "stream_hid: cannot %s %s: %s (%s)%s\n", what, device, DMF_LastErrorMessageGet(),
+            DMF_StatusName(status), advice);
+    return 1;
+}
+
+static int stream(const OPTIONS* options)
+{
+    WDF_OBJECT_ATTRIBUTES attributes;
+    WDFDEVICE device;
+    WDFIOTARGET target;
+    DMFMODULE module;
+    STREAM_CONTEXT* context;
+    NTSTATUS status;
+    double begin;
+    int result = 0;
+
+    WDF_OBJECT_ATTRIBUTES_INIT_CONTEXT_TYPE(&attributes, STREAM_CONTEXT);
+    attributes.EvtDestroyCallback = ContextDestroyed;
+    status = DMF_Device_Create(&attributes, &device);
+    if (!NT_SUCCESS(status))
+    {
+        return failed("create the device for", options->Device, status);
+    }
+    context = StreamContextGet(device);
+    pthread_mutex_init(&context->Lock, NULL);
+    context->Limit = options->Count;
+
+    status = target_open(device, options, &target);
+    if (!NT_SUCCESS(status))
+    {
+        result = failed("open", options->Device, status);
+        goto Exit;
+    }
+    status = stream_create(device, options->Requests, &module);
+    if (NT_SUCCESS(status))
+    {
+        status = DMF_ContinuousRequestTarget_IoTargetSet(module, target);
+    }
+    if (NT_SUCCESS(status))
+    {
+        status = DMF_ContinuousRequestTarget_Start(module);
+    }
+    if (!NT_SUCCESS(status))
+    {
+        result = failed("stream from", options->Device, status);
+        goto Exit;
+    }
+
+    begin = seconds_now();
+    watch(context, module, target, options);
+    /* From here on no callback runs, so the context needs no lock. */
+    DMF_ContinuousRequestTarget_StopAndWait(module);
+    summary_show(context, target, seconds_now() - begin);
+
+    if (!NT_SUCCESS(context->Failure) &&
+        !(context->Failure == STATUS_DEVICE_NOT_CONNECTED && is_recording(options->Device)))
+    {
+        fprintf(stderr, "stream_hid: the stream from %s ended: %s\n", options->Device,
+                context->Failure == STATUS_DEVICE_NOT_CONNECTED ? "the device is gone"
+                                                                 : DMF_StatusName(context->Failure));
+        result = 1;
+    }
+
+Exit:
+    /* The module and the target are its children. */
+    WdfObjectDelete(device);
+    return result;
+}
+
+/* ------------------------------------------------------------------------------------------- the options */
+
+static const char usage_text[] =
+    "Usage: stream_hid [OPTIONS] DEVICE\n"
+    "       stream_hid --list\n"
+    "Shows the reports of a HID device as they come. Ctrl-C ends it with a summary.\n"
+    "\n"
+    "DEVICE is /dev/hidrawN, VVVV:PPPP (vendor and product, hexadecimal) or the path of a recording.\n"
+    "  --list         list the HID devices that are connected\n"
+    "  --count N      end after N reports\n"
+    "  --seconds N    end after N seconds\n"
+    "  --requests N   keep N read Requests waiting at the device (4)\n"
+    "  --speed X      recordings: X times as fast as recorded (1); 0: as fast as possible\n"
+    "  --repeat N     recordings: play N times (1); 0: for ever\n"
+    "  --help         this text\n";
+
+static bool number_parse(const char* text, ULONGLONG maximum, ULONGLONG* value)
+{
+    char* end;
+
+    if (text == NULL || text[0] < '0' || text[0] > '9')
+    {
+        return false;
+    }
+    errno = 0;
+    *value = strtoull(text, &end, 10);
+    return errno == 0 && *end == '\0' && *value <= maximum;
+}
+
+static bool factor_parse(const char* text, double* value)
+{
+    char* end;
+
+    if (text == NULL || text[0] == '\0')
+    {
+        return false;
+    }
+    *value = strtod(text, &end);
+    return *end == '\0' && *value >= 0 && *value <= 1e9;
+}
+
+static bool options_parse(int argc, char** argv, OPTIONS* options)
+{
+    for (int i = 1; i < argc; i++)
+    {
+        const char* name = argv[i];
+        const char* text = i + 1 < argc ? argv[i + 1] : NULL;
+        ULONGLONG number = 0;
+        bool valid;
+
+        if (strcmp(name, "--list") == 0)
+        {
+            options->List = true;
+            continue;
+        }
+        if (name[0] != '-')
+        {
+            if (options->Device != NULL)
+            {
+                fprintf(stderr, "stream_hid: one DEVICE, please: %s is the second\n", name);
+                return false;
+            }
+            options->Device = name;
+            continue;
+        }
+
+        if (strcmp(name, "--count") == 0)
+        {
+            valid = number_parse(text, UINT64_MAX, &options->Count);
+        }
+        else if (strcmp(name, "--seconds") == 0)
+        {
+            valid = number_parse(text, UINT32_MAX, &number);
+            options->Seconds = (ULONG)number;
+        }
+        else if (strcmp(name, "--requests") == 0)
+        {
+            valid = number_parse(text, 1024, &number) && number > 0;
+            options->Requests = (ULONG)number;
+        }
+        else if (strcmp(name, "--speed") == 0)
+        {
+            valid = factor_parse(text, &options->Speed);
+        }
+        else if (strcmp(name, "--repeat") == 0)
+        {
+            valid = number_parse(text, UINT32_MAX, &number);
+            options->Repeat = (ULONG)number;
+        }
+        else
+        {
+            fprintf(stderr, "stream_hid: unknown option %s\n", name);
+            return false;
+        }
+        if (!valid)
+        {
+            fprintf(stderr, "stream_hid: %s needs a number, not \"%s\"\n", name, text != NULL ? text : "");
+            return false;
+        }
+        i++;
+    }
+#ifdef DMF_DEMO_RECORDING
+    if (options->Device == NULL)
+    {
+        options->Device = DMF_DEMO_RECORDING;
+    }
+#endif
+    if (options->Device == NULL && !options->List)
+    {
+        fprintf(stderr, "stream_hid: which DEVICE?\n");
+        return false;
+    }
+    return true;
+}
+
+int main(int argc, char** argv)
+{
+    OPTIONS options = {.Requests = 4, .Speed = 1, .Repeat = 1};
+    struct sigaction action;
+
+    for (int i = 1; i < argc; i++)
+    {
+        if (strcmp(argv[i], "--help") == 0)
+        {
+            fputs(usage_text, stdout);
+            return 0;
+        }
+    }
+    if (!options_parse(argc, argv, &options))
+    {
+        fputs(usage_text, stderr);
+        return 2;
+    }
+    if (options.List)
+    {
+        return devices_list();
+    }
+
+    memset(&action, 0, sizeof(action));
+    action.sa_handler = interrupt;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    return stream(&options);
+}

@@ -1,0 +1,2 @@
+/** The framework's name of the QueuedWorkItem Module's header, here: everything of this library. See DmfModule.h. */
+#include "wdm.h"

@@ -1,0 +1,2 @@
+/** HID control codes and structures. */
+#include "../hid.h"

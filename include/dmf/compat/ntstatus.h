@@ -1,0 +1,2 @@
+/** The NTSTATUS values that this library knows. */
+#include "../types.h"

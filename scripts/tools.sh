@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Makes sure that the tools for building (and testing) are there: tools.sh build|test
+# Installs what is missing with apt-get where that is possible without a password; else names the command and fails.
+set -euo pipefail
+
+declare -A package_of=([cmake]=cmake [cc]=gcc [make]=make [pkg-config]=pkg-config)
+if [ "${1:-build}" = test ]; then
+    package_of+=([c++]=g++ [valgrind]=valgrind [nm]=binutils [readelf]=binutils)
+fi
+
+if ! command -v cargo >/dev/null; then
+    echo "Rust is missing: install it with rustup (1.88 or later), then run make again." >&2
+    exit 1
+fi
+
+missing() {
+    for tool in "${!package_of[@]}"; do
+        command -v "$tool" >/dev/null || echo "${package_of[$tool]}"
+    done | sort -u
+}
+
+# A compiler without the C library's headers is no compiler; `gcc` only recommends them.
+packages=$(missing)
+if ! [ -e /usr/include/stdio.h ]; then
+    packages+=" libc6-dev"
+fi
+packages=$(echo $packages)
+[ -n "$packages" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "Missing: install with your system's package manager what Debian calls: $packages" >&2
+    exit 1
+fi
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+    as_root=(sudo -n)
+    if ! sudo -n true 2>/dev/null; then
+        echo "Missing: run  sudo apt-get install $packages  and then make again." >&2
+        exit 1
+    fi
+fi
+
+echo "Installing $packages with apt-get ..."
+"${as_root[@]}" apt-get update -qq
+# shellcheck disable=SC2086  # the packages are words
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $packages >/dev/null
+
+left=$(missing)
+if [ -n "$left" ]; then
+    echo "Still missing after installing: " $left >&2
+    exit 1
+fi

@@ -1,0 +1,125 @@
+//! Where every call from C enters and leaves.
+//!
+//! A body returns a `Result`; here it becomes the Method's return type. A failure is remembered for
+//! `DMF_LastErrorMessageGet`, misuse is reported, a panic becomes STATUS_INTERNAL_ERROR, and the child
+//! of a fork is refused.
+
+use crate::framework::handle::Handle;
+use crate::framework::status::{self, Error, Status};
+use crate::framework::{misuse, thread};
+use std::ffi::{CStr, c_char};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// The answer of a Method that has no status when it did nothing.
+pub trait Neutral {
+    const NEUTRAL: Self;
+}
+
+impl Neutral for () {
+    const NEUTRAL: Self = ();
+}
+impl Neutral for u8 {
+    const NEUTRAL: Self = 0;
+}
+impl Neutral for u32 {
+    const NEUTRAL: Self = 0;
+}
+impl<T> Neutral for *mut T {
+    const NEUTRAL: Self = std::ptr::null_mut();
+}
+
+#[inline]
+fn guarded<R>(body: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
+    if thread::forked() {
+        return Err(forked());
+    }
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| Err(panicked()))
+}
+
+#[cold]
+fn forked() -> Error {
+    Error::new(Status::INVALID_DEVICE_STATE, "the process is a child of fork(); exec first")
+}
+
+#[cold]
+fn panicked() -> Error {
+    Error::misuse(Status::INTERNAL_ERROR, "the library failed; please report this")
+}
+
+#[cold]
+fn failed(method: &'static CStr, handle: Handle, error: &Error) {
+    if error.misuse {
+        misuse::report(method, handle, error);
+    }
+    status::remember(error);
+}
+
+/// A Method that returns NTSTATUS.
+#[inline]
+pub fn status<T>(
+    method: &'static CStr,
+    handle: *mut T,
+    body: impl FnOnce() -> Result<(), Error>,
+) -> i32 {
+    match guarded(body) {
+        Ok(()) => Status::SUCCESS.0,
+        Err(error) => {
+            failed(method, Handle::from_c(handle), &error);
+            error.status.0
+        }
+    }
+}
+
+/// A Method that returns something else: its status is `DMF_LastStatusGet`'s.
+#[inline]
+pub fn value<T, R: Neutral>(
+    method: &'static CStr,
+    handle: *mut T,
+    body: impl FnOnce() -> Result<R, Error>,
+) -> R {
+    match guarded(body) {
+        Ok(result) => {
+            status::set_last_status(Status::SUCCESS);
+            result
+        }
+        Err(error) => {
+            failed(method, Handle::from_c(handle), &error);
+            status::set_last_status(error.status);
+            R::NEUTRAL
+        }
+    }
+}
+
+/// Reports misuse that did not keep the Method from doing its work.
+pub fn report<T>(method: &'static CStr, handle: *mut T, found: Option<Error>) {
+    if let Some(error) = found {
+        misuse::report(method, Handle::from_c(handle), &error);
+    }
+}
+
+/// Refuses a mandatory pointer that is NULL.
+#[inline]
+pub fn not_null<T>(pointer: *const T, refusal: &'static str) -> Result<(), Error> {
+    if pointer.is_null() { Err(Error::misuse(Status::INVALID_PARAMETER, refusal)) } else { Ok(()) }
+}
+
+/// Writes through an optional out-pointer.
+///
+/// # Safety
+/// `target` is NULL or may be written.
+#[inline]
+pub unsafe fn put<T>(target: *mut T, value: T) {
+    if !target.is_null() {
+        // SAFETY: by the contract of this function; C may have placed it unaligned in a packed struct.
+        unsafe { target.write_unaligned(value) }
+    }
+}
+
+/// A text of C, if there is one.
+///
+/// # Safety
+/// `text` is NULL or ends with a NUL.
+pub unsafe fn text<'a>(text: *const c_char) -> Option<&'a CStr> {
+    // SAFETY: by the contract of this function.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
+}

@@ -1,0 +1,143 @@
+//! WDFIOTARGET: what receives Requests; replay targets and what all targets have.
+
+#![allow(non_camel_case_types)]
+
+use super::boundary::{not_null, put, status, text};
+use super::object::device_of;
+use super::types::*;
+use crate::framework::handle::Handle;
+use crate::framework::status::{Error, Status};
+use crate::framework::table;
+use crate::framework::sync::Ordering;
+use crate::framework::tree::{self, Choices};
+use crate::io::replay::{self, Pace};
+use crate::io::target::Target;
+use std::ffi::c_char;
+use std::path::Path;
+
+/// How a recording is played.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct DMF_REPLAY_PARAMS {
+    /// sizeof(DMF_REPLAY_PARAMS).
+    pub size: ULONG,
+    /// 1 as recorded, 2 twice as fast; 0 as fast as reports are asked for.
+    pub speed: f64,
+    /// How many times; 0 for ever.
+    pub repeat: ULONG,
+}
+
+/// What a target has counted since it was opened.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct DMF_IO_TARGET_STATISTICS {
+    /// sizeof(DMF_IO_TARGET_STATISTICS), set by the caller.
+    pub size: ULONG,
+    /// Requests that ended with success.
+    pub requests_completed: ULONGLONG,
+    /// Requests that ended with a failure other than cancellation.
+    pub requests_failed: ULONGLONG,
+    /// Requests that ended with STATUS_CANCELLED.
+    pub requests_canceled: ULONGLONG,
+    /// Bytes that came from the target.
+    pub bytes_in: ULONGLONG,
+    /// Bytes that went to the target.
+    pub bytes_out: ULONGLONG,
+    /// Reports that this library dropped, since nobody asked for them in time.
+    pub reports_dropped: ULONGLONG,
+    /// Times that the system may have dropped reports.
+    pub overruns_suspected: ULONGLONG,
+}
+
+/// Registers a target as an object below the device.
+pub fn register(device: Option<Handle>, target: Target) -> Result<Handle, Error> {
+    tree::create(Choices { parent: device, ..Choices::default() }, target)
+}
+
+/// Opens a recording in hid-recorder's format as a target that answers reads and
+/// IOCTL_HID_GET_REPORT_DESCRIPTOR. Reports have their ID byte first (0 for devices without IDs). While
+/// nobody reads it stands still. At the end pending and later reads end with
+/// STATUS_DEVICE_NOT_CONNECTED.
+///
+/// Parameters: Device: parent, may be NULL; Path: UTF-8; Params: NULL for Speed 1, Repeat 1; Target: gets
+/// the handle, NULL on failure.
+/// Returns STATUS_SUCCESS; STATUS_OBJECT_NAME_NOT_FOUND (no such file); STATUS_ACCESS_DENIED;
+/// STATUS_INVALID_PARAMETER (not a recording: DMF_LastErrorMessageGet names the line; Params);
+/// STATUS_INVALID_HANDLE (Device); STATUS_DELETE_PENDING; STATUS_INSUFFICIENT_RESOURCES.
+/// Memory: the file is read now. WdfObjectDelete closes the target. Any thread.
+#[unsafe(export_name = "DMF_IoTarget_ReplayOpen")]
+pub unsafe extern "C" fn replay_open(
+    device: WDFDEVICE,
+    path: *const c_char,
+    params: *const DMF_REPLAY_PARAMS,
+    target: *mut WDFIOTARGET,
+) -> NTSTATUS {
+    status(c"DMF_IoTarget_ReplayOpen", device, || {
+        not_null(target, "Target is NULL")?;
+        // SAFETY: the caller's pointers.
+        let (path, pace) = unsafe {
+            put(target, std::ptr::null_mut());
+            not_null(path, "Path is NULL")?;
+            (text(path), pace(params)?)
+        };
+        let device = device_of(device)?;
+        let path = path.and_then(|path| path.to_str().ok());
+        let path = path.ok_or(Error::new(Status::INVALID_PARAMETER, "Path is not UTF-8"))?;
+        let handle = register(device, replay::open(Path::new(path), pace)?)?;
+        // SAFETY: the caller's pointer, not NULL.
+        unsafe { put(target, handle.to_c()) };
+        Ok(())
+    })
+}
+
+/// # Safety
+/// `params` is NULL or the caller's own.
+unsafe fn pace(params: *const DMF_REPLAY_PARAMS) -> Result<Pace, Error> {
+    if params.is_null() {
+        return Ok(Pace { speed: 1.0, repeat: 1 });
+    }
+    // SAFETY: not NULL; the size is compared before anything else is looked at.
+    let size = unsafe { (&raw const (*params).size).read_unaligned() };
+    if size as usize != size_of::<DMF_REPLAY_PARAMS>() {
+        return Err(Error::misuse(Status::INVALID_PARAMETER, "Params.Size is not its size"));
+    }
+    // SAFETY: not NULL, and of the right size.
+    let params = unsafe { params.read_unaligned() };
+    Ok(Pace { speed: params.speed, repeat: params.repeat })
+}
+
+/// What the target has counted.
+///
+/// Parameters: Statistics: Size set by the caller.
+/// Returns STATUS_SUCCESS; STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE (being deleted);
+/// STATUS_INVALID_PARAMETER (NULL, or Size). Any thread, callbacks included.
+#[unsafe(export_name = "DMF_IoTarget_StatisticsGet")]
+pub unsafe extern "C" fn statistics_get(
+    target: WDFIOTARGET,
+    statistics: *mut DMF_IO_TARGET_STATISTICS,
+) -> NTSTATUS {
+    status(c"DMF_IoTarget_StatisticsGet", target, || {
+        let filled = table::enter(Handle::from_c(target), |target: &Target| {
+            let counted = &target.core.statistics;
+            Ok(DMF_IO_TARGET_STATISTICS {
+                size: size_of::<DMF_IO_TARGET_STATISTICS>() as ULONG,
+                requests_completed: counted.completed.load(Ordering::Relaxed),
+                requests_failed: counted.failed.load(Ordering::Relaxed),
+                requests_canceled: counted.canceled.load(Ordering::Relaxed),
+                bytes_in: counted.bytes_in.load(Ordering::Relaxed),
+                bytes_out: counted.bytes_out.load(Ordering::Relaxed),
+                reports_dropped: counted.dropped.load(Ordering::Relaxed),
+                overruns_suspected: counted.overruns.load(Ordering::Relaxed),
+            })
+        })?;
+        not_null(statistics, "Statistics is NULL")?;
+        // SAFETY: not NULL; the size is compared before anything is written.
+        let size = unsafe { (&raw const (*statistics).size).read_unaligned() };
+        if size != filled.size {
+            return Err(Error::misuse(Status::INVALID_PARAMETER, "Statistics.Size is not its size"));
+        }
+        // SAFETY: not NULL, and of the right size.
+        unsafe { put(statistics, filled) };
+        Ok(())
+    })
+}

@@ -1,0 +1,131 @@
+//! Handles: what C holds instead of addresses.
+//!
+//! ```text
+//!  63      56 55                    24 23             0
+//! +----------+------------------------+----------------+
+//! | kind     | generation             | slot           |     objects
+//! +----------+------------------------+----------------+
+//! | MEMORY   | address of a pool buffer, divided by 16 |     WDFMEMORY
+//! +----------+-----------------------------------------+
+//! ```
+//!
+//! The kind is never zero, so a handle is neither NULL nor the address of anything in user space. A
+//! slot's generation grows each time the slot is given out; a slot whose generation has run out is
+//! never given out again, so no handle is ever valid twice.
+
+use std::ffi::c_void;
+
+/// What a handle names. The values are part of no contract.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Kind {
+    Device = 0x41,
+    Request,
+    IoTarget,
+    Memory,
+    RingBuffer,
+    PingPongBuffer,
+    BufferPool,
+    BufferQueue,
+    NotifyUserWithRequest,
+    ContinuousRequestTarget,
+    QueuedWorkItem,
+    ThreadedBufferQueue,
+    Thread,
+    Watch,
+}
+
+impl Kind {
+    /// Whether the kind is a Module's.
+    pub fn is_module(self) -> bool {
+        (Kind::RingBuffer as u8..=Kind::Thread as u8).contains(&(self as u8))
+    }
+}
+
+const SLOT_BITS: u32 = 24;
+const KIND_SHIFT: u32 = 56;
+
+/// Slots that a handle can name.
+pub const SLOTS: u32 = 1 << SLOT_BITS;
+
+/// The last generation of a slot.
+pub const LAST_GENERATION: u32 = u32::MAX;
+
+/// A handle as C sees it. Any 64 bits can stand here; the table says whether they name something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Handle(pub u64);
+
+impl Handle {
+    pub const NULL: Handle = Handle(0);
+
+    #[inline]
+    pub const fn new(kind: Kind, generation: u32, slot: u32) -> Self {
+        Self((kind as u64) << KIND_SHIFT | (generation as u64) << SLOT_BITS | slot as u64)
+    }
+
+    #[inline]
+    pub fn from_c<T>(pointer: *mut T) -> Self {
+        Self(pointer as usize as u64)
+    }
+
+    #[inline]
+    pub fn to_c<T>(self) -> *mut T {
+        self.0 as usize as *mut T
+    }
+
+    pub fn as_void(self) -> *mut c_void {
+        self.to_c()
+    }
+
+    #[inline]
+    pub fn is_kind(self, kind: Kind) -> bool {
+        self.0 >> KIND_SHIFT == kind as u64
+    }
+
+    pub fn is_module(self) -> bool {
+        let kind = (self.0 >> KIND_SHIFT) as u8;
+        (Kind::RingBuffer as u8..=Kind::Thread as u8).contains(&kind)
+    }
+
+    #[inline]
+    pub fn slot(self) -> u32 {
+        self.0 as u32 & (SLOTS - 1)
+    }
+
+    #[inline]
+    pub fn generation(self) -> u32 {
+        (self.0 >> SLOT_BITS) as u32
+    }
+
+    /// The WDFMEMORY of the pool buffer at `address`, which is a multiple of 16.
+    pub fn of_memory(address: usize) -> Self {
+        Self((Kind::Memory as u64) << KIND_SHIFT | (address as u64) >> 4)
+    }
+
+    /// The address that a WDFMEMORY claims.
+    pub fn memory_address(self) -> Option<usize> {
+        let address = (self.0 & ((1 << KIND_SHIFT) - 1)) << 4;
+        self.is_kind(Kind::Memory).then_some(address as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_gives_back_what_it_was_made_of() {
+        let handle = Handle::new(Kind::RingBuffer, 0xDEAD_BEEF, 0x00AB_CDEF);
+        assert!(handle.is_kind(Kind::RingBuffer));
+        assert_eq!(handle.generation(), 0xDEAD_BEEF);
+        assert_eq!(handle.slot(), 0x00AB_CDEF);
+        assert!(handle.is_module());
+    }
+
+    #[test]
+    fn a_memory_handle_gives_back_its_address() {
+        let handle = Handle::of_memory(0x7FFF_1234_5670);
+        assert_eq!(handle.memory_address(), Some(0x7FFF_1234_5670));
+        assert!(!handle.is_module());
+    }
+}

@@ -1,0 +1,174 @@
+//! The one place where the library's own memory comes from, so that a failed allocation is a status
+//! and never an abort.
+//!
+//! [`allocate`] is the bottom; [`try_box`], [`Shared`] and [`try_push`] stand on it or ask
+//! [`permit`] first. Tests make allocations fail by counting down in [`permit`].
+
+use super::status::{Error, Status};
+use super::sync::{AtomicU64, AtomicUsize, Ordering, fence};
+use std::alloc::Layout;
+use std::ops::Deref;
+use std::ptr::NonNull;
+
+/// Allocations that may still succeed before one fails; `u64::MAX`: all of them.
+static ALLOWED: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// Makes the allocation after the next `count` ones fail, once. `u64::MAX` turns it off.
+#[cfg(test)]
+pub fn fail_after(count: u64) {
+    ALLOWED.store(count, Ordering::Relaxed);
+}
+
+/// Says whether an allocation may go on; every allocation of the library asks here.
+pub fn permit() -> Result<(), Error> {
+    if ALLOWED.load(Ordering::Relaxed) == u64::MAX {
+        return Ok(());
+    }
+    match ALLOWED.fetch_sub(1, Ordering::Relaxed) {
+        0 => {
+            ALLOWED.store(u64::MAX, Ordering::Relaxed);
+            Err(no_memory())
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cold]
+pub fn no_memory() -> Error {
+    Error::new(Status::INSUFFICIENT_RESOURCES, "out of memory")
+}
+
+/// Zeroed memory of `layout`, which must not be of size zero.
+pub fn allocate_zeroed(layout: Layout) -> Result<NonNull<u8>, Error> {
+    permit()?;
+    debug_assert!(layout.size() > 0);
+    // SAFETY: the size is not zero.
+    NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) }).ok_or_else(no_memory)
+}
+
+/// # Safety
+/// `memory` came from [`allocate_zeroed`] with the same layout and is not used any more.
+pub unsafe fn free(memory: NonNull<u8>, layout: Layout) {
+    // SAFETY: by the contract of this function.
+    unsafe { std::alloc::dealloc(memory.as_ptr(), layout) }
+}
+
+/// `Box::new` that can fail.
+pub fn try_box<T>(value: T) -> Result<Box<T>, Error> {
+    permit()?;
+    let layout = Layout::new::<T>();
+    if layout.size() == 0 {
+        return Ok(Box::new(value));
+    }
+    // SAFETY: the size is not zero; the memory has T's layout and is initialised before the Box sees it.
+    unsafe {
+        let memory = NonNull::new(std::alloc::alloc(layout)).ok_or_else(no_memory)?.cast::<T>();
+        memory.write(value);
+        Ok(Box::from_raw(memory.as_ptr()))
+    }
+}
+
+/// `Vec::push` that can fail.
+pub fn try_push<T>(list: &mut Vec<T>, value: T) -> Result<(), Error> {
+    if list.len() == list.capacity() {
+        permit()?;
+        list.try_reserve(1).map_err(|_| no_memory())?;
+    }
+    list.push(value);
+    Ok(())
+}
+
+/// A copy of `bytes` in a Vec.
+pub fn try_vec(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    permit()?;
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len()).map_err(|_| no_memory())?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
+}
+
+/// A zeroed buffer of `length` bytes.
+pub fn try_zeroed(length: usize) -> Result<Vec<u8>, Error> {
+    permit()?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length).map_err(|_| no_memory())?;
+    bytes.resize(length, 0);
+    Ok(bytes)
+}
+
+/// A counted pointer whose creation can fail. It is cloned when objects are wired together, never
+/// per report.
+pub struct Shared<T>(NonNull<Counted<T>>);
+
+struct Counted<T> {
+    count: AtomicUsize,
+    value: T,
+}
+
+// SAFETY: as for Arc: the value is reached from several threads and dropped on any of them.
+unsafe impl<T: Send + Sync> Send for Shared<T> {}
+// SAFETY: see above.
+unsafe impl<T: Send + Sync> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    pub fn new(value: T) -> Result<Self, Error> {
+        let counted = try_box(Counted { count: AtomicUsize::new(1), value })?;
+        Ok(Self(NonNull::from(Box::leak(counted))))
+    }
+
+    /// Whether two pointers share one value.
+    pub fn same(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = T;
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the count is above zero while `self` exists.
+        unsafe { &self.0.as_ref().value }
+    }
+}
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        // SAFETY: the count is above zero while `self` exists.
+        unsafe { self.0.as_ref() }.count.fetch_add(1, Ordering::Relaxed);
+        Self(self.0)
+    }
+}
+
+impl<T> Drop for Shared<T> {
+    fn drop(&mut self) {
+        // SAFETY: the count is above zero until the line below.
+        if unsafe { self.0.as_ref() }.count.fetch_sub(1, Ordering::AcqRel) != 1 {
+            return;
+        }
+        fence(Ordering::Acquire);
+        // SAFETY: this was the last pointer, and the value came from a Box.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_drops_its_value_with_the_last_pointer() {
+        struct Count<'a>(&'a AtomicUsize);
+        impl Drop for Count<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let drops = AtomicUsize::new(0);
+        let first = Shared::new(Count(&drops)).ok().unwrap();
+        let second = first.clone();
+        drop(first);
+        assert_eq!(drops.load(Ordering::Relaxed), 0);
+        drop(second);
+        assert_eq!(drops.load(Ordering::Relaxed), 1);
+    }
+}

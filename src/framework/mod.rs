@@ -1,0 +1,26 @@
+//! What every Module stands on. It knows no Module.
+//!
+//! - [`status`]: NTSTATUS values, [`status::Error`], and what the calling thread last failed with.
+//! - [`misuse`]: reports of broken contracts.
+//! - [`memory`]: the one fallible allocation helper. [`sync`]: the one place locks come from.
+//! - [`handle`], [`slot`], [`table`]: handles, the slots they name, locking and entering an object.
+//! - [`tree`]: life of an object from creation to destruction; parents delete children.
+//! - [`frames`]: which library code the calling thread is inside of.
+//! - [`slab`], [`buffer`], [`list`]: the memory of pools and who owns which buffer.
+//! - [`span`]: bytes that somebody else vouches for.
+//! - [`thread`]: worker threads and fork.
+
+pub mod buffer;
+pub mod frames;
+pub mod handle;
+pub mod list;
+pub mod memory;
+pub mod misuse;
+pub mod slab;
+pub mod slot;
+pub mod span;
+pub mod status;
+pub mod sync;
+pub mod table;
+pub mod thread;
+pub mod tree;

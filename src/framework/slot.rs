@@ -1,0 +1,125 @@
+//! Slots: where handles lead. A slot is never unmapped, so a stale handle finds a slot whose handle
+//! differs and touches nothing else.
+//!
+//! ```text
+//!            +---------------------------------------------------+
+//! front side | lock | handle | body | running, closing           |  one pair of cache lines
+//!            +---------------------------------------------------+
+//! back side  | lock | handle | body                              |  its own pair of cache lines
+//!            +---------------------------------------------------+
+//! cold       | life (guarded by the tree's lock) | contexts      |
+//!            +---------------------------------------------------+
+//! ```
+//!
+//! A side's handle is the object's while Methods may use that side, and zero otherwise. A Method
+//! locks a side, compares the handle, works on the body, unlocks. A Module with two independent ends
+//! gives each end a side.
+
+use super::frames;
+use super::handle::{Handle, SLOTS};
+use super::memory;
+use super::status::{Error, Status};
+use super::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, RawLock};
+use super::tree::{Context, Life};
+use std::alloc::Layout;
+use std::cell::UnsafeCell;
+
+/// One lock of a slot, and what a Method reads under it.
+#[repr(align(128))]
+pub struct Side {
+    pub lock: RawLock,
+    pub handle: AtomicU64,
+    pub body: AtomicPtr<()>,
+    /// Methods and callbacks that use the object without holding a lock of it.
+    pub running: AtomicU32,
+    /// The object's doors are shut; whoever takes `running` to zero tells.
+    pub closing: AtomicBool,
+}
+
+/// See the file's head.
+#[repr(align(128))]
+pub struct Slot {
+    pub front: Side,
+    pub back: Side,
+    /// Guarded by the tree's lock.
+    pub life: UnsafeCell<Life>,
+    pub contexts: Mutex<Option<Box<Context>>>,
+}
+
+// SAFETY: `life` is reached through the tree's lock only; bodies by the rules of `table`.
+unsafe impl Sync for Slot {}
+
+impl Side {
+    const fn new() -> Self {
+        Self {
+            lock: RawLock::new(),
+            handle: AtomicU64::new(0),
+            body: AtomicPtr::new(std::ptr::null_mut()),
+            running: AtomicU32::new(0),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    /// Locks the side, unless the calling thread already holds it further up its stack.
+    #[inline]
+    pub fn acquire(&self, handle: Handle) -> Result<(), Error> {
+        if self.lock.try_lock() {
+            return Ok(());
+        }
+        self.acquire_contended(handle)
+    }
+
+    #[cold]
+    fn acquire_contended(&self, handle: Handle) -> Result<(), Error> {
+        if frames::holds_lock_of(handle) {
+            return Err(Error::misuse(
+                Status::INVALID_DEVICE_STATE,
+                "called from an enumeration callback that runs under this Module's own lock",
+            ));
+        }
+        self.lock.lock();
+        Ok(())
+    }
+}
+
+const CHUNK: usize = 128;
+const CHUNKS: usize = SLOTS as usize / CHUNK;
+
+static DIRECTORY: [AtomicPtr<Slot>; CHUNKS] =
+    [const { AtomicPtr::new(std::ptr::null_mut()) }; CHUNKS];
+
+/// The slot of that number, if there has ever been one.
+#[inline]
+pub fn find(number: u32) -> Option<&'static Slot> {
+    let chunk = DIRECTORY[number as usize / CHUNK % CHUNKS].load(Ordering::Acquire);
+    if chunk.is_null() {
+        return None;
+    }
+    // SAFETY: a chunk holds CHUNK slots and is never freed.
+    Some(unsafe { &*chunk.add(number as usize % CHUNK) })
+}
+
+/// The slot of that number, made if it is new. The caller holds the tree's lock.
+pub fn find_or_make(number: u32) -> Result<&'static Slot, Error> {
+    if number >= SLOTS {
+        return Err(Error::new(Status::INSUFFICIENT_RESOURCES, "too many objects"));
+    }
+    if let Some(slot) = find(number) {
+        return Ok(slot);
+    }
+    let layout = Layout::array::<Slot>(CHUNK).map_err(|_| memory::no_memory())?;
+    let chunk = memory::allocate_zeroed(layout)?.cast::<Slot>().as_ptr();
+    for i in 0..CHUNK {
+        // SAFETY: the memory was just allocated for CHUNK slots.
+        unsafe {
+            chunk.add(i).write(Slot {
+                front: Side::new(),
+                back: Side::new(),
+                life: UnsafeCell::new(Life::new()),
+                contexts: Mutex::new(None),
+            });
+        }
+    }
+    DIRECTORY[number as usize / CHUNK].store(chunk, Ordering::Release);
+    Ok(find(number).expect("the chunk was just stored"))
+}

@@ -1,0 +1,69 @@
+//! Bytes of somebody else: an address and a length that C, or a pool buffer, vouches for.
+//!
+//! Copies go by address and may overlap, so that bytes which C changes meanwhile are mixed up and
+//! nothing worse.
+
+use super::buffer::ClientBuffer;
+
+/// See the file's head.
+#[derive(Clone, Copy)]
+pub struct Span {
+    address: *mut u8,
+    length: usize,
+}
+
+// SAFETY: a span is an address and a length; who made it says who may touch the bytes, and when.
+unsafe impl Send for Span {}
+// SAFETY: see above.
+unsafe impl Sync for Span {}
+
+impl Span {
+    pub const EMPTY: Span = Span { address: std::ptr::null_mut(), length: 0 };
+
+    /// # Safety
+    /// `length` bytes at `address` may be read and written whenever the span is handed to somebody
+    /// who works on it; the address may be NULL when the length is zero.
+    pub const unsafe fn new(address: *mut u8, length: usize) -> Self {
+        Self { address, length }
+    }
+
+    /// The first `length` bytes of a buffer that the caller keeps until nobody uses the span.
+    pub fn of_buffer(buffer: ClientBuffer, length: usize) -> Self {
+        debug_assert!(length <= buffer.size as usize);
+        Self { address: buffer.buffer.as_ptr(), length }
+    }
+
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    pub fn address(&self) -> *mut u8 {
+        self.address
+    }
+
+    /// Copies what fits of `bytes` to the span, from `offset` on; the number of bytes copied.
+    pub fn fill_at(&self, offset: usize, bytes: &[u8]) -> usize {
+        let room = self.length.saturating_sub(offset);
+        let count = bytes.len().min(room);
+        if count > 0 {
+            // SAFETY: the range lies within the span, which its maker vouches for.
+            unsafe { std::ptr::copy(bytes.as_ptr(), self.address.add(offset), count) };
+        }
+        count
+    }
+
+    /// Copies what fits of `bytes` to the span; the number of bytes copied.
+    pub fn fill(&self, bytes: &[u8]) -> usize {
+        self.fill_at(0, bytes)
+    }
+
+    /// Copies the span's bytes into `target`, what fits; the number of bytes copied.
+    pub fn copy_to(&self, target: &mut [u8]) -> usize {
+        let count = target.len().min(self.length);
+        if count > 0 {
+            // SAFETY: the range lies within the span, which its maker vouches for.
+            unsafe { std::ptr::copy(self.address, target.as_mut_ptr(), count) };
+        }
+        count
+    }
+}

@@ -1,0 +1,198 @@
+//! From a handle to the object behind it.
+//!
+//! Two ways in, chosen by the kind of object:
+//! - [`lock`]: one lock, the handle compared under it, `&mut` to the body. Buffers.
+//! - [`enter`]: no lock; the object counts who is inside, and deletion waits for them. Everything that
+//!   calls back or waits.
+//!
+//! Memory order of `enter` against deletion: the visitor adds to `running`, then reads the handle; the
+//! deleter clears the handle, then reads `running`. All four are sequentially consistent, so at
+//! least one of the two sees the other.
+
+use super::frames::{self, Activity};
+use super::handle::{Handle, Kind};
+use super::slot::{self, Side, Slot};
+use super::status::{Error, Status};
+use super::sync::Ordering;
+use super::tree;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+
+/// A body that the table holds.
+pub trait Object: Send + Sync + Sized + 'static {
+    const KIND: Kind;
+
+    /// The object works without its lock ([`enter`]); only then are the next two called.
+    const ENTERED: bool = false;
+
+    /// Deletion has begun: refuse new work and end what can be ended, without waiting.
+    fn shut(&self) {}
+
+    /// Whether nothing of the object runs any more. Whoever makes it so calls [`tree::tell`].
+    fn drained(&self) -> bool {
+        true
+    }
+
+    /// Nothing else uses the object now. Its children are still there.
+    fn close(&mut self, _handle: Handle) {}
+}
+
+/// A handle of an object of type `T`, as Modules keep their children. It may be stale.
+pub struct Ref<T> {
+    pub handle: Handle,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Ref<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Ref<T> {}
+
+impl<T: Object> Ref<T> {
+    pub fn new(handle: Handle) -> Self {
+        Self { handle, kind: PhantomData }
+    }
+
+    /// Locks the object; see [`lock`].
+    #[inline]
+    pub fn lock(&self) -> Result<Guard<'static, T>, Error> {
+        lock(self.handle)
+    }
+}
+
+/// The slot that a handle of that kind names; its generation is still to be compared.
+#[inline]
+fn slot_of(handle: Handle, kind: Kind) -> Result<&'static Slot, Error> {
+    if !handle.is_kind(kind) {
+        return Err(refused(handle));
+    }
+    slot::find(handle.slot()).ok_or_else(|| refused(handle))
+}
+
+/// Why a Method on `handle` was refused.
+#[cold]
+pub fn refused(handle: Handle) -> Error {
+    if handle == Handle::NULL {
+        return Error::misuse(Status::INVALID_HANDLE, "the handle is NULL");
+    }
+    match tree::state_of(handle) {
+        tree::Existence::Never => Error::misuse(
+            Status::INVALID_HANDLE,
+            "the handle is not one, or names an object that was deleted",
+        ),
+        tree::Existence::Closed => {
+            Error::new(Status::INVALID_DEVICE_STATE, "the object is being deleted")
+        }
+        tree::Existence::Open => {
+            Error::misuse(Status::INVALID_HANDLE, "the handle names another kind of object")
+        }
+    }
+}
+
+/// An object, locked.
+pub struct Guard<'a, T> {
+    side: &'a Side,
+    handle: Handle,
+    body: *mut T,
+    lent: bool,
+}
+
+/// Locks the object behind `handle` if it is one of type `T` and open.
+#[inline]
+pub fn lock<T: Object>(handle: Handle) -> Result<Guard<'static, T>, Error> {
+    let side = &slot_of(handle, T::KIND)?.front;
+    side.acquire(handle)?;
+    let guard = Guard {
+        side,
+        handle,
+        body: side.body.load(Ordering::Relaxed).cast::<T>(),
+        lent: false,
+    };
+    if side.handle.load(Ordering::Relaxed) != handle.0 {
+        drop(guard);
+        return Err(refused(handle));
+    }
+    Ok(guard)
+}
+
+impl<T> Guard<'_, T> {
+    pub fn handle(&self) -> Handle {
+        self.handle
+    }
+
+    /// Runs a callback of C with the lock held. The body is out of reach meanwhile, except through
+    /// [`relock`] from inside the callback.
+    pub fn lend<R>(&mut self, callback: impl FnOnce() -> R) -> R {
+        self.lent = true;
+        frames::within(self.handle, Activity::Enumeration, callback)
+    }
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the side's lock is held, and its handle names a body of type T until it is released.
+        unsafe { &*self.body }
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as above; the guard is borrowed exclusively, and `lend` borrows it too.
+        unsafe { &mut *self.body }
+    }
+}
+
+impl<T> Drop for Guard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the guard was made with the lock held.
+        unsafe { self.side.lock.unlock() };
+        if self.lent {
+            frames::settle();
+        }
+    }
+}
+
+/// Runs `body` on the object behind `handle` if it is one of type `T` and open. The object stays
+/// until `body` returns; deletion waits for it.
+pub fn enter<T: Object, R>(
+    handle: Handle,
+    body: impl FnOnce(&T) -> Result<R, Error>,
+) -> Result<R, Error> {
+    const { assert!(T::ENTERED) };
+    let side = &slot_of(handle, T::KIND)?.front;
+    frames::within(handle, Activity::Method, || {
+        let _inside = Inside::new(side);
+        if side.handle.load(Ordering::SeqCst) != handle.0 {
+            return Err(refused(handle));
+        }
+        // SAFETY: the handle was still there after `running` was raised, so the body stays until
+        // `running` falls again; T is Sync and reached by shared reference only.
+        body(unsafe { &*side.body.load(Ordering::Relaxed).cast::<T>() })
+    })
+}
+
+/// One of those who are counted in `running`.
+struct Inside<'a>(&'a Side);
+
+impl<'a> Inside<'a> {
+    fn new(side: &'a Side) -> Self {
+        side.running.fetch_add(1, Ordering::SeqCst);
+        Self(side)
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        if self.0.running.fetch_sub(1, Ordering::SeqCst) == 1
+            && self.0.closing.load(Ordering::SeqCst)
+        {
+            tree::tell();
+        }
+    }
+}

@@ -1,0 +1,723 @@
+//! The life of objects, and the tree they form.
+//!
+//! ```text
+//!   reserve ──> Reserved ──open──> Open ──delete──> Deleting ──> Ended ──last reference──> Free
+//!                   └────────── dropped: children deleted ────────────────────────────────────┘
+//!
+//!   Deleting: PreClose callback; doors shut; wait until nobody is inside; close; children, newest
+//!             first; cleanup callback.
+//! ```
+//!
+//! One lock guards every object's [`Life`] and the links between them; it is never held while
+//! anything of C or of a Module runs, and no other lock is taken under it.
+//!
+//! A delete that would wait for the code it is called from, or from inside any callback for another
+//! thread, is put off: the handle is dead at once, and the rest happens when the outermost activity
+//! of the deleting thread ends. So two callbacks that delete each other's objects do not deadlock.
+
+use super::frames::{self, Activity};
+use super::handle::{Handle, Kind, LAST_GENERATION, SLOTS};
+use super::memory;
+use super::slot::{self, Slot};
+use super::status::{Error, Status};
+use super::sync::{Condvar, Mutex, MutexGuard, Ordering};
+use super::table::Object;
+use super::thread;
+use std::alloc::Layout;
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+/// A callback of C that gets an object's handle.
+pub type ObjectCallback = unsafe extern "C" fn(*mut c_void);
+
+/// What the creator of an object chose.
+#[derive(Clone, Copy, Default)]
+pub struct Choices {
+    pub parent: Option<Handle>,
+    pub cleanup: Option<ObjectCallback>,
+    pub destroy: Option<ObjectCallback>,
+    /// Modules only.
+    pub pre_close: Option<ObjectCallback>,
+}
+
+/// No slot.
+const NONE: u32 = u32::MAX;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Claimed,
+    Warned,
+    Shut,
+    Closed,
+    CleanedUp,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Free,
+    Reserved,
+    Open,
+    Deleting(Stage),
+    /// Deleted, and kept by references.
+    Ended,
+}
+
+/// What the tree knows of the object in a slot.
+pub struct Life {
+    state: State,
+    generation: u32,
+    handle: Handle,
+    references: u32,
+    class: Option<&'static Class>,
+    choices: Choices,
+    /// The thread that deletes the object.
+    remover: usize,
+    parent: u32,
+    newest_child: u32,
+    /// The sibling that is older, or the next slot of the free list.
+    older: u32,
+    newer: u32,
+    /// The next object whose delete the thread put off.
+    next_deferred: u32,
+}
+
+impl Life {
+    pub const fn new() -> Self {
+        Self {
+            state: State::Free,
+            generation: 0,
+            handle: Handle::NULL,
+            references: 0,
+            class: None,
+            choices: Choices { parent: None, cleanup: None, destroy: None, pre_close: None },
+            remover: 0,
+            parent: NONE,
+            newest_child: NONE,
+            older: NONE,
+            newer: NONE,
+            next_deferred: NONE,
+        }
+    }
+}
+
+/// What the tree calls on a body whose type it does not know.
+struct Class {
+    entered: bool,
+    shut: unsafe fn(*mut ()),
+    drained: unsafe fn(*mut ()) -> bool,
+    close: unsafe fn(*mut (), Handle),
+    drop: unsafe fn(*mut ()),
+}
+
+struct ClassOf<T>(PhantomData<T>);
+
+impl<T: Object> ClassOf<T> {
+    const CLASS: Class = Class {
+        entered: T::ENTERED,
+        // SAFETY (all four): the tree passes the body that `open` was given, of type T; `close` and
+        // `drop` when nothing else can reach it.
+        shut: |body| unsafe { (*body.cast::<T>()).shut() },
+        drained: |body| unsafe { (*body.cast::<T>()).drained() },
+        close: |body, handle| unsafe { (*body.cast::<T>()).close(handle) },
+        drop: |body| drop(unsafe { Box::from_raw(body.cast::<T>()) }),
+    };
+}
+
+/// A context that C attached to an object; a list.
+pub struct Context {
+    /// The type's identity: the address of its `WDF_OBJECT_CONTEXT_TYPE_INFO`.
+    kind: usize,
+    memory: NonNull<u8>,
+    layout: Layout,
+    next: Option<Box<Context>>,
+}
+
+// SAFETY: the memory belongs to the context; what C does in it is C's.
+unsafe impl Send for Context {}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: the memory came from `allocate_zeroed` with this layout.
+        unsafe { memory::free(self.memory, self.layout) };
+    }
+}
+
+struct Tree {
+    free: u32,
+    /// Slots ever used.
+    used: u32,
+}
+
+static TREE: Mutex<Tree> = Mutex::new(Tree { free: NONE, used: 0 });
+
+/// Something that a deleting thread may wait for has changed.
+static CHANGED: Condvar = Condvar::new();
+
+type Locked = MutexGuard<'static, Tree>;
+
+/// Tells deleting threads to look again.
+pub fn tell() {
+    drop(TREE.lock());
+    CHANGED.notify_all();
+}
+
+impl Tree {
+    fn life(&mut self, number: u32) -> &mut Life {
+        let slot = slot::find(number).expect("the tree only keeps slots that exist");
+        // SAFETY: a life is reached through the tree's lock only, which `self` proves, and the
+        // borrow of `self` keeps a second one away.
+        unsafe { &mut *slot.life.get() }
+    }
+
+    /// The number of the slot, if the handle's object is still in it.
+    fn find(&mut self, handle: Handle) -> Option<u32> {
+        let number = handle.slot();
+        if handle == Handle::NULL || number >= self.used {
+            return None;
+        }
+        let life = self.life(number);
+        (life.state != State::Free && life.handle == handle).then_some(number)
+    }
+
+    fn unlink(&mut self, number: u32) {
+        let life = self.life(number);
+        let (parent, older, newer) = (life.parent, life.older, life.newer);
+        (life.parent, life.older, life.newer) = (NONE, NONE, NONE);
+        if older != NONE {
+            self.life(older).newer = newer;
+        }
+        if newer != NONE {
+            self.life(newer).older = older;
+        } else if parent != NONE {
+            self.life(parent).newest_child = older;
+        }
+    }
+
+    fn link(&mut self, number: u32, parent: u32) {
+        let older = std::mem::replace(&mut self.life(parent).newest_child, number);
+        let life = self.life(number);
+        life.parent = parent;
+        life.older = older;
+        if older != NONE {
+            self.life(older).newer = number;
+        }
+    }
+
+    fn is_within(&mut self, mut number: u32, root: u32) -> bool {
+        while number != NONE {
+            if number == root {
+                return true;
+            }
+            number = self.life(number).parent;
+        }
+        false
+    }
+
+    /// Gives the slot back to be used again, unless its generations have run out.
+    fn recycle(&mut self, number: u32) {
+        let free = self.free;
+        let life = self.life(number);
+        let generation = life.generation;
+        *life = Life::new();
+        life.generation = generation;
+        if generation == LAST_GENERATION {
+            return;
+        }
+        life.older = free;
+        self.free = number;
+    }
+}
+
+/// How much of an object is left.
+pub enum Existence {
+    Never,
+    Open,
+    Closed,
+}
+
+pub fn state_of(handle: Handle) -> Existence {
+    let mut tree = TREE.lock();
+    match tree.find(handle).map(|number| tree.life(number).state) {
+        None => Existence::Never,
+        Some(State::Open | State::Reserved) => Existence::Open,
+        Some(_) => Existence::Closed,
+    }
+}
+
+/// The parent of an object that still exists.
+pub fn parent_of(handle: Handle) -> Option<Handle> {
+    let mut tree = TREE.lock();
+    let number = tree.find(handle)?;
+    let parent = tree.life(number).parent;
+    (parent != NONE).then(|| tree.life(parent).handle)
+}
+
+/// The nearest ancestor that satisfies `test`.
+pub fn ancestor_of(handle: Handle, test: impl Fn(Handle) -> bool) -> Option<Handle> {
+    let mut next = parent_of(handle);
+    while let Some(parent) = next {
+        if test(parent) {
+            return Some(parent);
+        }
+        next = parent_of(parent);
+    }
+    None
+}
+
+/// An object that is being made: it has its handle and may have children, but nobody gets in.
+/// Dropped, it vanishes with its children.
+pub struct Draft {
+    handle: Handle,
+}
+
+/// The first step of making an object.
+pub fn reserve(kind: Kind, choices: Choices) -> Result<Draft, Error> {
+    thread::watch_forks();
+    let mut tree = TREE.lock();
+    let parent = match choices.parent {
+        None => NONE,
+        Some(handle) => {
+            let number = tree.find(handle).ok_or(Error::misuse(
+                Status::INVALID_HANDLE,
+                "the parent is not an object",
+            ))?;
+            if !matches!(tree.life(number).state, State::Open | State::Reserved) {
+                return Err(Error::new(Status::DELETE_PENDING, "the parent is being deleted"));
+            }
+            number
+        }
+    };
+    let number = if tree.free != NONE { tree.free } else { tree.used };
+    slot::find_or_make(number)?;
+    if number == tree.used {
+        debug_assert!(number < SLOTS);
+        tree.used += 1;
+    } else {
+        tree.free = tree.life(number).older;
+    }
+    let life = tree.life(number);
+    life.generation += 1;
+    let handle = Handle::new(kind, life.generation, number);
+    life.handle = handle;
+    life.state = State::Reserved;
+    life.references = 1;
+    life.choices = choices;
+    life.older = NONE;
+    if parent != NONE {
+        tree.link(number, parent);
+    }
+    Ok(Draft { handle })
+}
+
+impl Draft {
+    pub fn handle(&self) -> Handle {
+        self.handle
+    }
+
+    /// The first step of making a child.
+    pub fn child(&self, kind: Kind) -> Result<Draft, Error> {
+        reserve(kind, Choices { parent: Some(self.handle), ..Choices::default() })
+    }
+
+    /// Attaches a zeroed context.
+    pub fn add_context(&self, kind: usize, size: usize) -> Result<NonNull<u8>, Error> {
+        add_context(self.handle, kind, size)
+    }
+
+    /// The last step: Methods may come.
+    pub fn open<T: Object>(self, body: T) -> Result<Handle, Error> {
+        let body = Box::into_raw(memory::try_box(body)?).cast::<()>();
+        let handle = self.handle;
+        std::mem::forget(self);
+        let mut tree = TREE.lock();
+        let life = tree.life(handle.slot());
+        life.class = Some(&ClassOf::<T>::CLASS);
+        life.state = State::Open;
+        let slot = slot::find(handle.slot()).expect("reserved");
+        for side in [&slot.front, &slot.back] {
+            side.closing.store(false, Ordering::Relaxed);
+            side.body.store(body, Ordering::Relaxed);
+            side.handle.store(handle.0, Ordering::SeqCst);
+        }
+        CHANGED.notify_all();
+        Ok(handle)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let mut tree = TREE.lock();
+        let life = tree.life(self.handle.slot());
+        // It never was: no callback speaks of it.
+        life.choices = Choices::default();
+        life.state = State::Deleting(Stage::Shut);
+        life.remover = thread_id();
+        drop(tree);
+        run_or_defer(self.handle, false);
+    }
+}
+
+/// Makes an object that needs no children.
+pub fn create<T: Object>(choices: Choices, body: T) -> Result<Handle, Error> {
+    reserve(T::KIND, choices)?.open(body)
+}
+
+/// Attaches a zeroed context of `size` bytes to an object.
+fn add_context(handle: Handle, kind: usize, size: usize) -> Result<NonNull<u8>, Error> {
+    let layout = Layout::from_size_align(size.max(1), 16)
+        .map_err(|_| Error::new(Status::INVALID_PARAMETER, "the context is too large"))?;
+    let memory = memory::allocate_zeroed(layout)?;
+    let slot = slot::find(handle.slot()).expect("reserved");
+    let mut contexts = slot.contexts.lock();
+    let next = contexts.take();
+    let context = Context { kind, memory, layout, next: None };
+    match memory::try_box(context) {
+        Ok(mut context) => {
+            context.next = next;
+            *contexts = Some(context);
+            Ok(memory)
+        }
+        Err(error) => {
+            *contexts = next;
+            Err(error)
+        }
+    }
+}
+
+/// The context of that type, for as long as the object's memory exists.
+pub fn context_of(handle: Handle, kind: usize) -> Result<Option<NonNull<u8>>, Error> {
+    let mut tree = TREE.lock();
+    let number = tree.find(handle);
+    let slot = number.and_then(slot::find);
+    let Some(slot) = slot else {
+        drop(tree);
+        return Err(super::table::refused(handle));
+    };
+    let contexts = slot.contexts.lock();
+    let mut next = contexts.as_deref();
+    while let Some(context) = next {
+        if context.kind == kind {
+            return Ok(Some(context.memory));
+        }
+        next = context.next.as_deref();
+    }
+    Ok(None)
+}
+
+/// Keeps an object's memory and contexts, not its function.
+pub fn reference(handle: Handle) -> Result<(), Error> {
+    let mut tree = TREE.lock();
+    match tree.find(handle) {
+        Some(number) if (1..u32::MAX).contains(&tree.life(number).references) => {
+            tree.life(number).references += 1;
+            Ok(())
+        }
+        Some(_) => Err(Error::misuse(
+            Status::INVALID_DEVICE_STATE,
+            "the object is being destroyed, or has too many references",
+        )),
+        None => {
+            drop(tree);
+            Err(super::table::refused(handle))
+        }
+    }
+}
+
+/// Gives a reference back; the last one of a deleted object destroys it.
+pub fn dereference(handle: Handle) -> Result<(), Error> {
+    let mut tree = TREE.lock();
+    let Some(number) = tree.find(handle) else {
+        drop(tree);
+        return Err(super::table::refused(handle));
+    };
+    let life = tree.life(number);
+    if life.references == 0 || life.references == 1 && life.state != State::Ended {
+        return Err(Error::misuse(
+            Status::INVALID_DEVICE_STATE,
+            "more references given back than taken",
+        ));
+    }
+    release(tree, number);
+    Ok(())
+}
+
+/// Drops a reference; destroys the object with the last one.
+fn release(mut tree: Locked, number: u32) {
+    let life = tree.life(number);
+    life.references -= 1;
+    if life.references > 0 {
+        return;
+    }
+    let (handle, destroy) = (life.handle, life.choices.destroy);
+    drop(tree);
+    if let Some(destroy) = destroy {
+        // The object answers to its handle until the callback has returned, but to no reference.
+        // SAFETY: the program vouches for its callback.
+        frames::within(handle, Activity::Callback, || unsafe { destroy(handle.as_void()) });
+    }
+    let contexts = slot::find(number).and_then(|slot| slot.contexts.lock().take());
+    drop(contexts);
+    TREE.lock().recycle(number);
+    CHANGED.notify_all();
+}
+
+/// Deletes an object and its children.
+pub fn delete(handle: Handle) -> Result<(), Error> {
+    let mut tree = TREE.lock();
+    let number = match tree.find(handle) {
+        Some(number) if tree.life(number).state == State::Open => number,
+        Some(_) => {
+            return Err(Error::misuse(
+                Status::INVALID_HANDLE,
+                "the object is deleted already or still being made",
+            ));
+        }
+        None => {
+            drop(tree);
+            return Err(super::table::refused(handle));
+        }
+    };
+    let mut inside = false;
+    let under_its_lock = frames::find(|object, activity| {
+        let within = tree.find(object).is_some_and(|object| tree.is_within(object, number));
+        inside |= within;
+        within && activity == Activity::Enumeration
+    });
+    if under_its_lock {
+        return Err(Error::misuse(
+            Status::INVALID_DEVICE_STATE,
+            "deleted from an enumeration callback that runs under the object's own lock",
+        ));
+    }
+    let life = tree.life(number);
+    life.state = State::Deleting(Stage::Claimed);
+    life.remover = thread_id();
+    drop(tree);
+    run_or_defer(handle, inside);
+    Ok(())
+}
+
+/// Takes the object down as far as it goes without waiting for the calling thread itself, and puts
+/// off the rest. `inside`: the thread is in an activity of the object or of one below it.
+fn run_or_defer(handle: Handle, inside: bool) {
+    let may_wait = !frames::any();
+    // A frame of its own, so that what the object's callbacks put off waits for the end of this.
+    frames::within(handle, Activity::Method, || {
+        if inside {
+            shut_doors(handle);
+        } else if take_down(handle, may_wait) {
+            return;
+        }
+        DEFERRED.set(TREE.lock().put_off(handle, DEFERRED.get()));
+    });
+}
+
+impl Tree {
+    /// Prepends an object to a list of deferred ones; the new head.
+    fn put_off(&mut self, handle: Handle, head: u32) -> u32 {
+        match self.find(handle) {
+            Some(number) => {
+                self.life(number).next_deferred = head;
+                number
+            }
+            None => head,
+        }
+    }
+}
+
+thread_local! {
+    /// The newest object whose delete this thread put off.
+    static DEFERRED: Cell<u32> = const { Cell::new(NONE) };
+    /// The thread is in [`finish_deferred`] already, further up its stack.
+    static FINISHING: Cell<bool> = const { Cell::new(false) };
+    static IDENTITY: u8 = const { 0 };
+}
+
+fn thread_id() -> usize {
+    IDENTITY.with(|identity| std::ptr::from_ref(identity).addr())
+}
+
+/// Finishes the deletes that this thread put off. It is inside no activity.
+#[inline]
+pub fn finish_deferred() {
+    if DEFERRED.get() != NONE {
+        finish_deferred_now();
+    }
+}
+
+#[cold]
+fn finish_deferred_now() {
+    if FINISHING.replace(true) {
+        return;
+    }
+    loop {
+        let head = DEFERRED.get();
+        if head == NONE {
+            FINISHING.set(false);
+            return;
+        }
+        let mut tree = TREE.lock();
+        let life = tree.life(head);
+        let handle = life.handle;
+        DEFERRED.set(std::mem::replace(&mut life.next_deferred, NONE));
+        drop(tree);
+        frames::within(handle, Activity::Method, || take_down(handle, true));
+    }
+}
+
+fn slot_of(handle: Handle) -> &'static Slot {
+    slot::find(handle.slot()).expect("an object that is being deleted has a slot")
+}
+
+fn stage(handle: Handle) -> Stage {
+    let mut tree = TREE.lock();
+    match tree.life(handle.slot()).state {
+        State::Deleting(stage) => stage,
+        _ => Stage::CleanedUp,
+    }
+}
+
+fn set_stage(handle: Handle, stage: Stage) {
+    TREE.lock().life(handle.slot()).state = State::Deleting(stage);
+}
+
+fn facts(handle: Handle) -> (Option<&'static Class>, Choices) {
+    let mut tree = TREE.lock();
+    let life = tree.life(handle.slot());
+    (life.class, life.choices)
+}
+
+/// The PreClose callback, then the doors: no Method gets in any more.
+fn shut_doors(handle: Handle) {
+    let (class, choices) = facts(handle);
+    if stage(handle) < Stage::Warned {
+        if let Some(pre_close) = choices.pre_close {
+            // SAFETY: the program vouches for its callback.
+            frames::within(handle, Activity::Method, || unsafe { pre_close(handle.as_void()) });
+        }
+        set_stage(handle, Stage::Warned);
+    }
+    if stage(handle) < Stage::Shut {
+        let slot = slot_of(handle);
+        for side in [&slot.front, &slot.back] {
+            side.handle.store(0, Ordering::SeqCst);
+            side.closing.store(true, Ordering::SeqCst);
+        }
+        if let Some(class) = class.filter(|class| class.entered) {
+            let body = slot.front.body.load(Ordering::Relaxed);
+            // SAFETY: the body stays until `close`; an entered type is Sync.
+            unsafe { (class.shut)(body) };
+        }
+        set_stage(handle, Stage::Shut);
+    }
+}
+
+/// Waits until nobody is inside the object. False: somebody is, and waiting is not allowed.
+fn wait_until_quiet(handle: Handle, class: Option<&'static Class>, may_wait: bool) -> bool {
+    let slot = slot_of(handle);
+    let body = slot.front.body.load(Ordering::Relaxed);
+    // Whoever took a side's lock before its handle was cleared is out once the lock was had.
+    for side in [&slot.front, &slot.back] {
+        if may_wait {
+            side.lock.lock();
+        } else if !side.lock.try_lock() {
+            return false;
+        }
+        // SAFETY: just taken.
+        unsafe { side.lock.unlock() };
+    }
+    let mut tree = TREE.lock();
+    loop {
+        let drained = match class {
+            // SAFETY: the body stays until `close`; an entered type is Sync.
+            Some(class) if class.entered => unsafe { (class.drained)(body) },
+            _ => true,
+        };
+        if drained && slot.front.running.load(Ordering::SeqCst) == 0 {
+            return true;
+        }
+        if !may_wait {
+            return false;
+        }
+        CHANGED.wait(&mut tree);
+    }
+}
+
+/// Goes through the stages from where the object stands. False: it would have to wait and may not.
+fn take_down(handle: Handle, may_wait: bool) -> bool {
+    if TREE.lock().find(handle).is_none() {
+        return true;
+    }
+    shut_doors(handle);
+    let (class, choices) = facts(handle);
+    let slot = slot_of(handle);
+    if stage(handle) < Stage::Closed {
+        if !wait_until_quiet(handle, class, may_wait) {
+            return false;
+        }
+        if let Some(class) = class {
+            let body = slot.front.body.load(Ordering::Relaxed);
+            // SAFETY: the doors are shut and nobody is inside.
+            unsafe { (class.close)(body, handle) };
+        }
+        set_stage(handle, Stage::Closed);
+    }
+    if !take_children_down(handle, may_wait) {
+        return false;
+    }
+    if stage(handle) < Stage::CleanedUp {
+        set_stage(handle, Stage::CleanedUp);
+        if let Some(cleanup) = choices.cleanup {
+            // SAFETY: the program vouches for its callback.
+            frames::within(handle, Activity::Method, || unsafe { cleanup(handle.as_void()) });
+        }
+    }
+    let body = slot.front.body.swap(std::ptr::null_mut(), Ordering::Relaxed);
+    slot.back.body.store(std::ptr::null_mut(), Ordering::Relaxed);
+    if let Some(class) = class {
+        // SAFETY: the object is closed; nothing reaches its body any more.
+        unsafe { (class.drop)(body) };
+    }
+    let mut tree = TREE.lock();
+    let number = handle.slot();
+    tree.unlink(number);
+    tree.life(number).state = State::Ended;
+    release(tree, number);
+    CHANGED.notify_all();
+    true
+}
+
+/// Deletes the children, the newest first.
+fn take_children_down(handle: Handle, may_wait: bool) -> bool {
+    loop {
+        let mut tree = TREE.lock();
+        let child = tree.life(handle.slot()).newest_child;
+        if child == NONE {
+            return true;
+        }
+        let life = tree.life(child);
+        let mine = match life.state {
+            State::Open => {
+                life.state = State::Deleting(Stage::Claimed);
+                life.remover = thread_id();
+                true
+            }
+            State::Deleting(_) => life.remover == thread_id(),
+            _ => false,
+        };
+        let child = life.handle;
+        if mine {
+            drop(tree);
+            if !take_down(child, may_wait) {
+                return false;
+            }
+        } else if may_wait {
+            // Another thread makes or deletes it, and tells when it is done.
+            CHANGED.wait(&mut tree);
+        } else {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The thread that takes reports from where they come and delivers them.
+//!
+//! It sleeps while nobody wants reports, so that a stopped device is not read. It waits for the
+//! device in slices; nothing but the end of the target waits for a slice.
+
+use super::request::{Claim, Outcome};
+use super::target::Core;
+use crate::framework::memory::Shared;
+use crate::framework::status::{Error, Status};
+use crate::framework::thread;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+/// Where reports come from.
+pub trait Source: Send + 'static {
+    /// The next report, with its ID byte first.
+    fn next(&mut self) -> Next<'_>;
+
+    /// Somebody wants reports again: forget what was kept meanwhile.
+    fn resume(&mut self);
+
+    /// Whether a report is made only when somebody asks for one, so that none is ever superfluous.
+    fn is_on_demand(&self) -> bool {
+        false
+    }
+}
+
+/// What came.
+pub enum Next<'a> {
+    Report(&'a [u8]),
+    /// Nothing within a slice.
+    Nothing,
+    /// Nothing before that moment.
+    NotBefore(Instant),
+    /// Nothing ever again.
+    Gone,
+}
+
+/// Starts the thread of a target.
+pub fn start(
+    name: &'static str,
+    core: Shared<Core>,
+    source: impl Source,
+) -> Result<JoinHandle<()>, Error> {
+    thread::start(name, move || run(&core, source))
+}
+
+/// What the thread is to do.
+enum Task {
+    /// `true`: nobody wanted reports until now.
+    Read(bool),
+    Backlog,
+    Control(Claim),
+    Announce,
+    End,
+}
+
+fn run(core: &Core, mut source: impl Source) {
+    let mut until = None;
+    loop {
+        match next_task(core, &source, until.take()) {
+            Task::End => return,
+            Task::Announce => {
+                core.end_all(Status::DEVICE_NOT_CONNECTED);
+                return;
+            }
+            Task::Control(claim) => core.answer(claim),
+            Task::Backlog => deliver_from_backlog(core),
+            Task::Read(after_a_pause) => {
+                if after_a_pause {
+                    source.resume();
+                }
+                match source.next() {
+                    Next::Report(report) => core.deliver(report),
+                    Next::Nothing => {}
+                    Next::NotBefore(moment) => until = Some(moment),
+                    Next::Gone => core.state.lock().removed = true,
+                }
+            }
+        }
+    }
+}
+
+fn next_task(core: &Core, source: &impl Source, until: Option<Instant>) -> Task {
+    let mut paused = false;
+    let mut state = core.state.lock();
+    loop {
+        if state.closed {
+            return Task::End;
+        }
+        if let Some(claim) = state.controls.claim() {
+            return Task::Control(claim);
+        }
+        let asked = state.reads.is_waited();
+        if asked && !state.backlog.is_empty() {
+            return Task::Backlog;
+        }
+        let wanted = state.is_wanted();
+        if state.removed {
+            if state.backlog.is_empty() || !wanted {
+                state.backlog.clear();
+                return Task::Announce;
+            }
+        } else if wanted && (asked || !source.is_on_demand()) {
+            match until {
+                Some(moment) if Instant::now() < moment => {
+                    core.changed.wait_until(&mut state, moment);
+                    continue;
+                }
+                _ => return Task::Read(paused),
+            }
+        }
+        paused |= !wanted;
+        core.changed.wait(&mut state);
+    }
+}
+
+fn deliver_from_backlog(core: &Core) {
+    let mut state = core.state.lock();
+    if state.backlog.is_empty() {
+        return;
+    }
+    let Some(claim) = state.reads.claim() else { return };
+    let information = state.backlog.pop(|report| claim.output.fill(report)).unwrap_or(0);
+    drop(state);
+    claim.complete(Outcome { status: Status::SUCCESS, information });
+}

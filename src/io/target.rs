@@ -1,0 +1,338 @@
+//! What all I/O targets share: pending reads, the backlog of reports that nobody has asked for yet,
+//! the end of the device, and what was counted.
+//!
+//! A target keeps its pending reads in its own queue and gives each report to the oldest. When none
+//! is pending the report waits in the backlog; the oldest one there makes room for the newest, and is
+//! counted. Once the device is gone the backlog is delivered before anybody is told.
+//!
+//! The lock is never held across a completion.
+
+use super::queue::RequestQueue;
+use super::report_descriptor::Layout;
+use super::request::{Claim, Operation, Outcome, Request};
+use crate::framework::handle::{Handle, Kind};
+use crate::framework::memory::{self, Shared};
+use crate::framework::status::{Error, Status, fail};
+use crate::framework::sync::{AtomicU64, Condvar, Mutex, Ordering};
+use crate::framework::table::{Object, Ref};
+use crate::framework::thread;
+use std::thread::JoinHandle;
+
+/// Why a Request is sent; only the statuses of refusals depend on it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Stream,
+    Single,
+}
+
+/// Reports that wait for somebody to ask for them.
+pub const BACKLOG_DEPTH: usize = 32;
+
+/// What a target can do besides delivering reports.
+pub trait Device: Send + Sync {
+    /// Answers a control request at once, without waiting for a device; the number of bytes written
+    /// to the output.
+    fn control(&self, code: u32, claim: &Claim) -> Result<usize, Error>;
+}
+
+/// Counters, as `DMF_IO_TARGET_STATISTICS` shows them.
+#[derive(Default)]
+pub struct Statistics {
+    pub completed: AtomicU64,
+    pub failed: AtomicU64,
+    pub canceled: AtomicU64,
+    pub bytes_in: AtomicU64,
+    pub bytes_out: AtomicU64,
+    pub dropped: AtomicU64,
+    pub overruns: AtomicU64,
+}
+
+fn add(counter: &AtomicU64, count: u64) {
+    counter.fetch_add(count, Ordering::Relaxed);
+}
+
+/// What a target and its users hold together.
+pub struct Core {
+    pub layout: Layout,
+    pub statistics: Statistics,
+    device: Box<dyn Device>,
+    pub(super) state: Mutex<State>,
+    pub(super) changed: Condvar,
+}
+
+/// Guarded by the core's lock.
+pub(super) struct State {
+    pub reads: RequestQueue,
+    pub controls: RequestQueue,
+    pub backlog: Backlog,
+    /// Streams that are started.
+    pub streams: u32,
+    /// The target is deleted.
+    pub closed: bool,
+    /// The device has nothing more to give.
+    pub removed: bool,
+}
+
+impl State {
+    /// Whether somebody wants reports.
+    pub fn is_wanted(&mut self) -> bool {
+        self.streams > 0 || self.reads.is_waited()
+    }
+
+    fn claim_any(&mut self) -> Option<Claim> {
+        self.reads.claim().or_else(|| self.controls.claim())
+    }
+
+    /// Why a new Request is refused.
+    fn refusal(&self) -> Option<Error> {
+        if self.closed {
+            return Some(Error::new(Status::INVALID_DEVICE_STATE, "the target is deleted"));
+        }
+        if self.removed && self.backlog.is_empty() {
+            return Some(Error::new(Status::DEVICE_NOT_CONNECTED, "the device is gone"));
+        }
+        None
+    }
+}
+
+impl Core {
+    pub fn new(layout: Layout, device: Box<dyn Device>) -> Result<Shared<Self>, Error> {
+        let backlog = Backlog::new(BACKLOG_DEPTH, layout.longest_input)?;
+        Shared::new(Self {
+            layout,
+            statistics: Statistics::default(),
+            device,
+            state: Mutex::new(State {
+                reads: RequestQueue::default(),
+                controls: RequestQueue::default(),
+                backlog,
+                streams: 0,
+                closed: false,
+                removed: false,
+            }),
+            changed: Condvar::new(),
+        })
+    }
+
+    /// Sends an armed Request. An error: it was not sent, and is the caller's again.
+    pub fn submit(
+        &self,
+        request: Ref<Request>,
+        operation: Operation,
+        purpose: Purpose,
+    ) -> Result<(), Error> {
+        if operation == Operation::Read {
+            self.check_read(request.output_length()?, purpose)?;
+        }
+        let mut state = self.state.lock();
+        if let Some(refusal) = state.refusal() {
+            return Err(refusal);
+        }
+        match operation {
+            Operation::Read => state.reads.push(request)?,
+            Operation::Ioctl(_) | Operation::InternalIoctl(_) => state.controls.push(request)?,
+            Operation::Write => {
+                return Err(Error::new(
+                    Status::INVALID_DEVICE_REQUEST,
+                    "the target takes no writes",
+                ));
+            }
+        }
+        drop(state);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// Answers a control request, on the target's thread.
+    pub(super) fn answer(&self, claim: Claim) {
+        let answered = match claim.operation {
+            Operation::Ioctl(code) | Operation::InternalIoctl(code) => {
+                self.device.control(code, &claim)
+            }
+            Operation::Read | Operation::Write => {
+                Err(Error::new(Status::INVALID_DEVICE_REQUEST, "not a control request"))
+            }
+        };
+        claim.complete(match answered {
+            Ok(information) => Outcome { status: Status::SUCCESS, information },
+            Err(error) => Outcome::failed(error.status),
+        });
+    }
+
+    /// A read takes any of the device's reports whole.
+    pub fn check_read(&self, length: usize, purpose: Purpose) -> Result<(), Error> {
+        let needed = self.layout.longest_input;
+        if length >= needed {
+            return Ok(());
+        }
+        Err(match purpose {
+            Purpose::Stream => fail!(
+                BUFFER_TOO_SMALL,
+                "the buffers have {length} bytes; the device's longest report needs {needed}"
+            ),
+            Purpose::Single => fail!(
+                INVALID_BUFFER_SIZE,
+                "the buffer has {length} bytes; the device's longest report needs {needed}"
+            ),
+        })
+    }
+
+    /// A stream starts: from now on reports are kept for it.
+    pub fn stream_started(&self) {
+        self.state.lock().streams += 1;
+        self.changed.notify_all();
+    }
+
+    /// A stream has stopped. What the last one leaves unread is nobody's.
+    pub fn stream_stopped(&self) {
+        let mut state = self.state.lock();
+        state.streams -= 1;
+        if state.streams == 0 {
+            state.backlog.clear();
+        }
+    }
+
+    /// Counts how a Request of this target ended.
+    pub fn count(&self, operation: Operation, outcome: Outcome) {
+        let bytes = outcome.information as u64;
+        match operation {
+            Operation::Write => add(&self.statistics.bytes_out, bytes),
+            _ => add(&self.statistics.bytes_in, bytes),
+        }
+        add(
+            match outcome.status {
+                Status::CANCELLED => &self.statistics.canceled,
+                status if status.is_success() => &self.statistics.completed,
+                _ => &self.statistics.failed,
+            },
+            1,
+        );
+    }
+
+    /// Gives a report to the oldest read, or keeps it.
+    pub(super) fn deliver(&self, report: &[u8]) {
+        let mut state = self.state.lock();
+        let Some(claim) = state.reads.claim() else {
+            if state.backlog.push(report) {
+                add(&self.statistics.dropped, 1);
+            }
+            return;
+        };
+        drop(state);
+        let information = claim.output.fill(report);
+        claim.complete(Outcome { status: Status::SUCCESS, information });
+    }
+
+    /// Ends everything that is pending.
+    pub(super) fn end_all(&self, status: Status) {
+        loop {
+            let claim = self.state.lock().claim_any();
+            let Some(claim) = claim else { return };
+            claim.complete(Outcome::failed(status));
+        }
+    }
+}
+
+/// A ring of reports, oldest first. All of its memory is taken when it is made.
+pub(super) struct Backlog {
+    bytes: Vec<u8>,
+    lengths: Vec<u32>,
+    /// Bytes a report may have.
+    room: usize,
+    first: usize,
+    count: usize,
+}
+
+impl Backlog {
+    fn new(depth: usize, room: usize) -> Result<Self, Error> {
+        let mut lengths = Vec::new();
+        memory::permit()?;
+        lengths.try_reserve_exact(depth).map_err(|_| memory::no_memory())?;
+        lengths.resize(depth, 0);
+        Ok(Self { bytes: memory::try_zeroed(depth * room)?, lengths, room, first: 0, count: 0 })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub fn clear(&mut self) {
+        self.count = 0;
+    }
+
+    /// Appends a report. True: the oldest one had to go.
+    fn push(&mut self, report: &[u8]) -> bool {
+        let depth = self.lengths.len();
+        let full = self.count == depth;
+        if full {
+            self.first = (self.first + 1) % depth;
+            self.count -= 1;
+        }
+        let place = (self.first + self.count) % depth;
+        let length = report.len().min(self.room);
+        let start = place * self.room;
+        self.bytes[start..start + length].copy_from_slice(&report[..length]);
+        self.lengths[place] = length as u32;
+        self.count += 1;
+        full
+    }
+
+    /// Calls `with` on the oldest report and removes it.
+    pub fn pop<R>(&mut self, with: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        if self.count == 0 {
+            return None;
+        }
+        let start = self.first * self.room;
+        let result = with(&self.bytes[start..start + self.lengths[self.first] as usize]);
+        self.first = (self.first + 1) % self.lengths.len();
+        self.count -= 1;
+        Some(result)
+    }
+}
+
+/// The object behind a WDFIOTARGET.
+pub struct Target {
+    pub core: Shared<Core>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Target {
+    pub fn new(core: Shared<Core>, thread: JoinHandle<()>) -> Self {
+        Self { core, thread: Mutex::new(Some(thread)) }
+    }
+}
+
+impl Object for Target {
+    const KIND: Kind = Kind::IoTarget;
+    const ENTERED: bool = true;
+
+    fn shut(&self) {
+        self.core.state.lock().closed = true;
+        self.core.changed.notify_all();
+        self.core.end_all(Status::CANCELLED);
+    }
+
+    fn close(&mut self, _handle: Handle) {
+        if let Some(thread) = self.thread.get_mut().take() {
+            thread::join(thread);
+        }
+        // A read that came after `shut` looked, and before the thread ended.
+        self.core.end_all(Status::CANCELLED);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_backlog_drops_its_oldest_report() {
+        let mut backlog = Backlog::new(2, 3).ok().unwrap();
+        assert!(!backlog.push(&[1]));
+        assert!(!backlog.push(&[2, 2]));
+        assert!(backlog.push(&[3, 3, 3]));
+        assert_eq!(backlog.pop(<[u8]>::to_vec), Some(vec![2, 2]));
+        assert_eq!(backlog.pop(<[u8]>::to_vec), Some(vec![3, 3, 3]));
+        assert_eq!(backlog.pop(<[u8]>::to_vec), None);
+    }
+}

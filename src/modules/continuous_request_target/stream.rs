@@ -1,0 +1,517 @@
+//! The stream: a number of lanes, each one Request that is sent, completed, shown to the Client and
+//! sent again.
+//!
+//! ```text
+//!            start               completed              callback says go on
+//!   idle ────────────> with target ─────────> in callback ──────────────────> with target
+//!    ^                                            │ no buffer ──> waiting ──> with target
+//!    └────────────────────────────────────────────┘ stop, or the callback says so
+//! ```
+//!
+//! A lane is *active* unless it is idle. One lock guards all lanes; a Request is submitted under it, so
+//! that nothing is sent once a stop has had the lock; no callback runs under it. Each start is a new
+//! *epoch*: a lane that comes back from an earlier one (stopped, and started again before its callback
+//! returned) starts over without a callback.
+
+use crate::framework::buffer::Buffer;
+use crate::framework::frames::{self, Activity};
+use crate::framework::handle::Handle;
+use crate::framework::memory::{Shared, try_box, try_push};
+use crate::framework::misuse;
+use crate::framework::span::Span;
+use crate::framework::status::{Error, Status};
+use crate::framework::sync::{AtomicBool, AtomicU32, Condvar, Mutex, MutexGuard, Ordering};
+use crate::framework::table::Ref;
+use crate::framework::tree;
+use crate::io::request::{Operation, Outcome, Owner, Request, SharedOwner};
+use crate::io::target::{Core, Purpose};
+use crate::modules::buffer_pool::{BufferPool, End};
+
+use super::{Client, Disposition};
+
+/// See the file's head.
+pub struct Stream {
+    handle: Handle,
+    operation: Option<Operation>,
+    input: Option<Ref<BufferPool>>,
+    output: Option<Ref<BufferPool>>,
+    output_size: u32,
+    client: Box<dyn Client>,
+    control: Mutex<Control>,
+    /// Told when the last active lane becomes idle.
+    quiet: Condvar,
+    /// Active lanes; changes under the lock.
+    active: AtomicU32,
+    /// Lanes that wait for an output buffer; changes under the lock.
+    waiting: AtomicU32,
+    /// The Module is being deleted.
+    closing: AtomicBool,
+}
+
+struct Control {
+    /// Stays until the last lane is idle, to count what comes back.
+    target: Option<Shared<Core>>,
+    is_set: bool,
+    started: bool,
+    epoch: u64,
+    lanes: Vec<Lane>,
+}
+
+struct Lane {
+    request: Ref<Request>,
+    active: bool,
+    waiting: bool,
+    epoch: u64,
+    input: Option<Buffer>,
+    output: Option<Buffer>,
+}
+
+/// Why a Request was not sent.
+enum Unsent {
+    /// Every output buffer is with the Client.
+    NoBuffer(Error),
+    Failed(Error),
+}
+
+impl From<Error> for Unsent {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Unsent> for Error {
+    fn from(unsent: Unsent) -> Self {
+        match unsent {
+            Unsent::NoBuffer(error) | Unsent::Failed(error) => error,
+        }
+    }
+}
+
+/// What the lanes' Requests tell of their completion.
+pub struct Lanes(Shared<Stream>);
+
+impl Lanes {
+    pub fn owner(stream: Shared<Stream>) -> Result<SharedOwner, Error> {
+        Shared::new(try_box(Self(stream))? as Box<dyn Owner>)
+    }
+}
+
+impl Owner for Lanes {
+    fn completed(&self, _request: Ref<Request>, lane: usize, outcome: Outcome) {
+        let stream = &self.0;
+        frames::within(stream.handle, Activity::Callback, || stream.completed(lane, outcome));
+    }
+}
+
+impl Stream {
+    pub fn new(
+        handle: Handle,
+        operation: Option<Operation>,
+        input: Option<Ref<BufferPool>>,
+        output: Option<Ref<BufferPool>>,
+        output_size: u32,
+        client: Box<dyn Client>,
+    ) -> Self {
+        Self {
+            handle,
+            operation,
+            input,
+            output,
+            output_size,
+            client,
+            control: Mutex::new(Control {
+                target: None,
+                is_set: false,
+                started: false,
+                epoch: 0,
+                lanes: Vec::new(),
+            }),
+            quiet: Condvar::new(),
+            active: AtomicU32::new(0),
+            waiting: AtomicU32::new(0),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    pub fn add_lane(&self, request: Ref<Request>) -> Result<(), Error> {
+        let lane = Lane {
+            request,
+            active: false,
+            waiting: false,
+            epoch: 0,
+            input: None,
+            output: None,
+        };
+        try_push(&mut self.control.lock().lanes, lane)
+    }
+
+    pub fn active(&self) -> u32 {
+        self.active.load(Ordering::SeqCst)
+    }
+
+    pub fn is_started(&self) -> bool {
+        self.control.lock().started
+    }
+
+    pub fn is_in_its_own_callback(&self) -> bool {
+        frames::in_callback_of(self.handle)
+    }
+
+    pub fn target_set(&self, target: Shared<Core>) -> Result<(), Error> {
+        let mut control = self.control.lock();
+        if control.is_set {
+            return Err(Error::new(Status::INVALID_DEVICE_STATE, "a target is set already"));
+        }
+        control.target = Some(target);
+        control.is_set = true;
+        Ok(())
+    }
+
+    pub fn target_clear(&self) {
+        let mut control = self.control.lock();
+        control.is_set = false;
+        if self.active() == 0 {
+            control.target = None;
+        }
+    }
+
+    /// The target, for a single Request.
+    pub fn target(&self) -> Result<Shared<Core>, Error> {
+        let control = self.control.lock();
+        match &control.target {
+            Some(target) if control.is_set => Ok(target.clone()),
+            _ => Err(no_target()),
+        }
+    }
+
+    /// Sends every lane's Request. The first failure stops what was sent.
+    pub fn start(&self) -> Result<(), Error> {
+        let count = {
+            let mut control = self.control.lock();
+            let control = &mut *control;
+            if control.started {
+                return Err(Error::new(Status::INVALID_DEVICE_STATE, "started already"));
+            }
+            if self.closing.load(Ordering::SeqCst) {
+                return Err(Error::new(Status::INVALID_DEVICE_STATE, "being deleted"));
+            }
+            if control.lanes.is_empty() {
+                return Ok(());
+            }
+            if self.operation.is_none() {
+                return Err(Error::new(Status::INVALID_PARAMETER, "RequestType is Invalid"));
+            }
+            let target =
+                control.target.as_ref().filter(|_| control.is_set).ok_or_else(no_target)?;
+            target.stream_started();
+            control.started = true;
+            control.epoch += 1;
+            // Starting is active too: lanes that stop by themselves meanwhile do not end the stream.
+            self.active.fetch_add(1, Ordering::SeqCst);
+            control.lanes.len()
+        };
+        let sent = (0..count).try_for_each(|index| self.start_lane(index));
+        if sent.is_err() {
+            self.stop();
+        }
+        self.leave(self.control.lock());
+        sent
+    }
+
+    fn start_lane(&self, index: usize) -> Result<(), Error> {
+        {
+            let mut control = self.control.lock();
+            let (started, epoch) = (control.started, control.epoch);
+            let lane = &mut control.lanes[index];
+            if !started || lane.active {
+                // Stopped meanwhile; or still in a callback of an earlier epoch, after which it
+                // starts by itself.
+                return Ok(());
+            }
+            lane.active = true;
+            lane.epoch = epoch;
+            self.active.fetch_add(1, Ordering::SeqCst);
+        }
+        let sent = self.send(index, None);
+        if sent.is_err() {
+            self.rest(index);
+        }
+        Ok(sent?)
+    }
+
+    /// Ends the pending Requests; nothing is sent any more.
+    pub fn stop(&self) {
+        let count = {
+            let mut control = self.control.lock();
+            if !control.started {
+                return;
+            }
+            control.started = false;
+            if let Some(target) = &control.target {
+                target.stream_stopped();
+            }
+            control.lanes.len()
+        };
+        for index in 0..count {
+            let (request, was_waiting) = {
+                let mut control = self.control.lock();
+                let lane = &mut control.lanes[index];
+                let was_waiting = std::mem::replace(&mut lane.waiting, false);
+                if was_waiting {
+                    self.waiting.fetch_sub(1, Ordering::SeqCst);
+                }
+                (lane.request, was_waiting)
+            };
+            if was_waiting {
+                self.rest(index);
+            } else {
+                request.end(Status::CANCELLED);
+            }
+        }
+    }
+
+    /// Waits until no lane is active, or somebody has started the stream again.
+    pub fn wait(&self) {
+        let mut control = self.control.lock();
+        while self.active() > 0 && !control.started {
+            self.quiet.wait(&mut control);
+        }
+    }
+
+    /// The Module is being deleted.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+        self.stop();
+    }
+
+    /// Takes an output buffer back from the Client; a waiting lane gets it.
+    pub fn buffer_put(&self, address: usize) -> Result<Option<Error>, Error> {
+        let Some(pool) = self.output else {
+            return Err(Error::misuse(Status::INVALID_PARAMETER, "the Module has no output buffers"));
+        };
+        let overrun = pool.put_from_client(address, End::Tail)?;
+        self.feed_waiting();
+        Ok(overrun)
+    }
+
+    /// A lane's Request has ended, on whatever thread ended it.
+    fn completed(&self, index: usize, outcome: Outcome) {
+        let (input, output, live) = {
+            let mut control = self.control.lock();
+            let live = control.started && control.lanes[index].epoch == control.epoch;
+            if let (Some(target), Some(operation)) = (&control.target, self.operation) {
+                target.count(operation, outcome);
+            }
+            let lane = &mut control.lanes[index];
+            (lane.input.take(), lane.output.take(), live)
+        };
+        if let (Some(input), Some(pool)) = (input, self.input) {
+            pool.put(input, End::Tail);
+        }
+        let go_on = if live {
+            self.show(output, outcome)
+        } else {
+            self.give_back(output);
+            false
+        };
+        if !go_on {
+            return self.rest(index);
+        }
+        match self.send(index, None) {
+            Ok(()) => {}
+            Err(Unsent::NoBuffer(_)) => self.wait_for_buffer(index),
+            Err(Unsent::Failed(_)) => self.rest(index),
+        }
+    }
+
+    /// Shows a completed buffer to the Client. True: the Request goes on.
+    fn show(&self, output: Option<Buffer>, outcome: Outcome) -> bool {
+        // The buffer is the Client's during the callback, so that it may pass it on from there.
+        let buffer = output.map(Buffer::into_client);
+        let Disposition { client_keeps_buffer, go_on } =
+            self.client.buffer_output(self.handle, buffer, outcome.information, outcome.status);
+        if let (Some(buffer), Some(pool), false) = (buffer, self.output, client_keeps_buffer) {
+            let address = buffer.buffer.as_ptr().addr();
+            match pool.put_from_client(address, End::Tail) {
+                Ok(None) => {}
+                Ok(Some(report)) | Err(report) => self.client_broke_the_contract(&report),
+            }
+            self.feed_waiting();
+        }
+        go_on
+    }
+
+    fn client_broke_the_contract(&self, report: &Error) {
+        misuse::report(c"EVT_DMF_ContinuousRequestTarget_BufferOutput", self.handle, report);
+    }
+
+    fn give_back(&self, output: Option<Buffer>) {
+        if let (Some(output), Some(pool)) = (output, self.output) {
+            pool.put(output, End::Tail);
+            self.feed_waiting();
+        }
+    }
+
+    /// Sends an active lane's Request, with that output buffer or with one from the pool.
+    fn send(&self, index: usize, output: Option<Buffer>) -> Result<(), Unsent> {
+        let output = match (output, self.output) {
+            (Some(output), _) => Some(output),
+            (None, Some(pool)) => Some(pool.get().map_err(Unsent::NoBuffer)?),
+            (None, None) => None,
+        };
+        match self.fill_input() {
+            Ok((input, input_span)) => self.submit(index, input, input_span, output),
+            Err(error) => {
+                self.give_back(output);
+                Err(Unsent::Failed(error))
+            }
+        }
+    }
+
+    /// An input buffer that the Client has filled, and the bytes of it to send.
+    fn fill_input(&self) -> Result<(Option<Buffer>, Span), Error> {
+        let Some(pool) = self.input else { return Ok((None, Span::EMPTY)) };
+        let buffer = pool.get()?;
+        let view = buffer.view();
+        let length = self.client.buffer_input(self.handle, view);
+        if length > view.size as usize {
+            pool.put(buffer, End::Tail);
+            return Err(Error::new(
+                Status::INVALID_BUFFER_SIZE,
+                "BufferInput set a size larger than the buffer",
+            ));
+        }
+        Ok((Some(buffer), Span::of_buffer(view, length)))
+    }
+
+    fn submit(
+        &self,
+        index: usize,
+        input: Option<Buffer>,
+        input_span: Span,
+        output: Option<Buffer>,
+    ) -> Result<(), Unsent> {
+        let output_span = output
+            .as_ref()
+            .map_or(Span::EMPTY, |buffer| Span::of_buffer(buffer.view(), self.output_size as usize));
+        let mut control = self.control.lock();
+        let Control { target, started, epoch, lanes, .. } = &mut *control;
+        let lane = &mut lanes[index];
+        lane.input = input;
+        lane.output = output;
+        let sent = match (target, self.operation) {
+            (Some(target), Some(operation)) if *started && lane.epoch == *epoch => lane
+                .request
+                .arm(operation, input_span, output_span)
+                .and_then(|()| target.submit(lane.request, operation, Purpose::Stream)),
+            _ => Err(Error::new(Status::CANCELLED, "stopped")),
+        };
+        let Err(error) = sent else { return Ok(()) };
+        let (input, output) = (lane.input.take(), lane.output.take());
+        drop(control);
+        if let (Some(input), Some(pool)) = (input, self.input) {
+            pool.put(input, End::Tail);
+        }
+        self.give_back(output);
+        Err(Unsent::Failed(error))
+    }
+
+    /// The lane waits until an output buffer comes back.
+    fn wait_for_buffer(&self, index: usize) {
+        let stopped = {
+            let mut control = self.control.lock();
+            let (started, epoch) = (control.started, control.epoch);
+            let lane = &mut control.lanes[index];
+            let stopped = !started || lane.epoch != epoch;
+            if !stopped {
+                lane.waiting = true;
+                self.waiting.fetch_add(1, Ordering::SeqCst);
+            }
+            stopped
+        };
+        if stopped {
+            self.rest(index);
+        } else {
+            // One may have come back before the lane was known to wait.
+            self.feed_waiting();
+        }
+    }
+
+    /// Sends lanes that wait, while there are buffers for them.
+    fn feed_waiting(&self) {
+        while self.waiting.load(Ordering::SeqCst) > 0 {
+            let Some(Ok(buffer)) = self.output.map(|pool| pool.get()) else { return };
+            let index = {
+                let mut control = self.control.lock();
+                let waiting = control.lanes.iter().position(|lane| lane.waiting);
+                if let Some(index) = waiting {
+                    control.lanes[index].waiting = false;
+                    self.waiting.fetch_sub(1, Ordering::SeqCst);
+                }
+                waiting
+            };
+            match index {
+                Some(index) => {
+                    if self.send(index, Some(buffer)).is_err() {
+                        self.rest(index);
+                    }
+                }
+                None => {
+                    if let Some(pool) = self.output {
+                        pool.put(buffer, End::Tail);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The lane becomes idle, or starts over if the stream has been started again.
+    fn rest(&self, index: usize) {
+        loop {
+            let mut control = self.control.lock();
+            let (started, epoch) = (control.started, control.epoch);
+            let lane = &mut control.lanes[index];
+            if started && lane.epoch != epoch {
+                lane.epoch = epoch;
+                drop(control);
+                match self.send(index, None) {
+                    Ok(()) => return,
+                    Err(Unsent::NoBuffer(_)) => return self.wait_for_buffer(index),
+                    Err(Unsent::Failed(_)) => continue,
+                }
+            }
+            lane.active = false;
+            return self.leave(control);
+        }
+    }
+
+    /// One less that is active; the last one leaves everything quiet.
+    fn leave(&self, mut control: MutexGuard<'_, Control>) {
+        if self.active.fetch_sub(1, Ordering::SeqCst) != 1 {
+            return;
+        }
+        self.last_lane_rests(&mut control);
+        drop(control);
+        self.quiet.notify_all();
+        if self.closing.load(Ordering::SeqCst) {
+            tree::tell();
+        }
+    }
+
+    fn last_lane_rests(&self, control: &mut Control) {
+        if std::mem::replace(&mut control.started, false)
+            && let Some(target) = &control.target
+        {
+            // Every Request has stopped by itself; the stream may be started again.
+            target.stream_stopped();
+        }
+        if !control.is_set {
+            control.target = None;
+        }
+    }
+}
+
+#[cold]
+fn no_target() -> Error {
+    Error::new(Status::INVALID_DEVICE_STATE, "no target is set")
+}

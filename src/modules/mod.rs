@@ -1,0 +1,4 @@
+//! The Modules, one file each: safe Rust that knows nothing of C.
+
+pub mod buffer_pool;
+pub mod continuous_request_target;

@@ -1,0 +1,46 @@
+//! Chores of the project that need to understand its Rust sources: the C headers and the list of exported symbols.
+//!
+//! Both are checked in, so that building the library needs no generator; `--check` says whether they still agree
+//! with the sources and changes nothing. `twins` makes the C compiler compare what is hand-written.
+
+mod headers;
+mod sources;
+mod symbols;
+mod twins;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo run -p xtask -- headers [--check]
+           write the generated headers below include/dmf/, or compare them with the sources
+       cargo run -p xtask -- symbols [--check LIB]
+           write abi/symbols.txt from the sources, or compare it with what the shared library LIB exports
+       cargo run -p xtask -- twins FILE
+           write a C program that compiles only if the hand-written headers and the sources agree";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let top =
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask stands in the top folder");
+
+    let outcome = match args.as_slice() {
+        ["headers"] => headers::write(top),
+        ["headers", "--check"] => headers::check(top),
+        ["symbols"] => symbols::write(top),
+        ["symbols", "--check", library] => symbols::check(top, Path::new(library)),
+        ["twins", file] => twins::write(top, Path::new(file)),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
