@@ -69,6 +69,14 @@ static void interrupt(int signal_number)
     interrupted = 1;
 }
 
+/* The library's messages begin with the path where there is one, and so do the lines of this program. */
+static const char* message_without(const char* message, const char* path)
+{
+    size_t length = strlen(path);
+    return strncmp(message, path, length) == 0 && strncmp(message + length, ": ", 2) == 0 ? message + length + 2
+                                                                                             : message;
+}
+
 /* One line: what went wrong, and what to do about it. */
 static int failed(const char* what, const char* device, NTSTATUS status)
 {
@@ -83,8 +91,8 @@ static int failed(const char* what, const char* device, NTSTATUS status)
     {
         advice = "; `stream_hid --list` shows the devices that are connected";
     }
-    fprintf(stderr, "record_hid: cannot %s %s: %s (%s)%s\n", what, device, DMF_LastErrorMessageGet(),
-            DMF_StatusName(status), advice);
+    fprintf(stderr, "record_hid: cannot %s %s: %s (%s)%s\n", what, device,
+            message_without(DMF_LastErrorMessageGet(), device), DMF_StatusName(status), advice);
     return 1;
 }
 

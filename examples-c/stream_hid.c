@@ -269,10 +269,16 @@ static bool identity_parse(const char* text, USHORT* vendor, USHORT* product)
     return true;
 }
 
+/* A file, or what looks like the name of one that is missing. */
 static bool is_recording(const char* path)
 {
     struct stat information;
-    return stat(path, &information) == 0 && S_ISREG(information.st_mode);
+
+    if (stat(path, &information) == 0)
+    {
+        return S_ISREG(information.st_mode);
+    }
+    return strncmp(path, "/dev/", 5) != 0 && strchr(path, ':') == NULL;
 }
 
 static NTSTATUS target_open(WDFDEVICE device, const OPTIONS* options, WDFIOTARGET* target)
@@ -296,12 +302,25 @@ static NTSTATUS target_open(WDFDEVICE device, const OPTIONS* options, WDFIOTARGE
     return DMF_IoTarget_HidOpen(device, &hid, target);
 }
 
+/* The library's messages begin with the path where there is one, and so do the lines of this program. */
+static const char* message_without(const char* message, const char* path)
+{
+    size_t length = strlen(path);
+    return strncmp(message, path, length) == 0 && strncmp(message + length, ": ", 2) == 0 ? message + length + 2
+                                                                                             : message;
+}
+
 /* One line: what went wrong, and what to do about it. */
 static int failed(const char* what, const char* device, NTSTATUS status)
 {
+    const char* message = DMF_LastErrorMessageGet();
     const char* advice = "";
 
-    if (status == STATUS_ACCESS_DENIED)
+    if (is_recording(device))
+    {
+        /* The message says it all. */
+    }
+    else if (status == STATUS_ACCESS_DENIED)
     {
         advice = "; to allow it, copy data/udev/70-dmf-hid.rules to /etc/udev/rules.d, run "
                  "`udevadm control --reload` as root and plug the device in again";
@@ -310,7 +329,7 @@ static int failed(const char* what, const char* device, NTSTATUS status)
     {
         advice = "; `stream_hid --list` shows the devices that are connected";
     }
-    fprintf(stderr, "stream_hid: cannot %s %s: %s (%s)%s\n", what, device, DMF_LastErrorMessageGet(),
+    fprintf(stderr, "stream_hid: cannot %s %s: %s (%s)%s\n", what, device, message_without(message, device),
             DMF_StatusName(status), advice);
     return 1;
 }

@@ -5,6 +5,7 @@
 //! of a fork is refused.
 
 use crate::framework::handle::Handle;
+use crate::framework::span::Span;
 use crate::framework::status::{self, Error, Status};
 use crate::framework::{misuse, thread};
 use std::ffi::{CStr, c_char};
@@ -101,6 +102,23 @@ pub fn report<T>(method: &'static CStr, handle: *mut T, found: Option<Error>) {
 #[inline]
 pub fn not_null<T>(pointer: *const T, refusal: &'static str) -> Result<(), Error> {
     if pointer.is_null() { Err(Error::misuse(Status::INVALID_PARAMETER, refusal)) } else { Ok(()) }
+}
+
+/// Bytes of the caller; NULL is one with a length of 0 only.
+///
+/// # Safety
+/// `length` bytes at `address` are the caller's while the span is in use.
+#[inline]
+pub unsafe fn span<T>(
+    address: *mut T,
+    length: usize,
+    refusal: &'static str,
+) -> Result<Span, Error> {
+    if length > 0 {
+        not_null(address, refusal)?;
+    }
+    // SAFETY: by the contract of this function.
+    Ok(unsafe { Span::new(address.cast(), length) })
 }
 
 /// Writes through an optional out-pointer.

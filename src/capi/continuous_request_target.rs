@@ -3,7 +3,7 @@
 
 #![allow(non_camel_case_types)]
 
-use super::boundary::{not_null, put, report, status, value};
+use super::boundary::{not_null, put, report, span, status, value};
 use super::module::{self, Setting, config_init};
 use super::types::*;
 use crate::framework::buffer::ClientBuffer;
@@ -11,7 +11,6 @@ use crate::framework::handle::Handle;
 use crate::framework::memory::try_box;
 use crate::framework::misuse;
 use crate::framework::slab::Shape;
-use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
 use crate::framework::{table, tree::Draft};
 use crate::io::request::Operation;
@@ -383,7 +382,10 @@ pub unsafe extern "C" fn send_synchronously(
         // SAFETY: the caller's pointer, or NULL; the spans are used until this returns.
         let (input, output) = unsafe {
             put(bytes_written, 0);
-            (span(request_buffer, request_length)?, span(response_buffer, response_length)?)
+            (
+                span(request_buffer, request_length, "RequestBuffer is NULL")?,
+                span(response_buffer, response_length, "ResponseBuffer is NULL")?,
+            )
         };
         let operation = operation(request_type, request_ioctl)?;
         let timeout = Duration::from_millis(u64::from(request_timeout_milliseconds));
@@ -397,14 +399,4 @@ pub unsafe extern "C" fn send_synchronously(
         unsafe { put(bytes_written, outcome.information) };
         Ok(())
     })
-}
-
-/// # Safety
-/// `length` bytes at `address` are the caller's while the span is in use.
-unsafe fn span(address: *mut VOID, length: usize) -> Result<Span, Error> {
-    if length > 0 {
-        not_null(address, "a buffer is NULL while its length is not 0")?;
-    }
-    // SAFETY: by the contract of this function.
-    Ok(unsafe { Span::new(address.cast(), length) })
 }

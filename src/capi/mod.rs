@@ -14,4 +14,6 @@ pub mod memory;
 pub mod misuse;
 pub mod module;
 pub mod object;
+pub mod ping_pong_buffer;
+pub mod ring_buffer;
 pub mod types;

@@ -36,6 +36,7 @@ pub type ContinuousRequestTarget_RequestType_INT = i32;
 pub type ContinuousRequestTarget_ModeType_INT = i32;
 pub type ContinuousRequestTarget_BufferDisposition_INT = i32;
 pub type BufferPool_ModeType_INT = i32;
+pub type RingBuffer_ModeType_INT = i32;
 
 /// The one bit of a POOL_TYPE that matters: paged memory.
 pub const PAGED_POOL: POOL_TYPE_INT = 1;
@@ -135,6 +136,8 @@ pub struct BufferPool_SourceSettings {
     pub pool_type: POOL_TYPE_INT,
 }
 
+pub type PEVT_DMF_RingBuffer_Enumeration =
+    Option<unsafe extern "C" fn(DMFMODULE, *mut UCHAR, ULONG, *mut VOID) -> BOOLEAN>;
 pub type PEVT_DMF_ContinuousRequestTarget_BufferInput =
     Option<unsafe extern "C" fn(DMFMODULE, *mut VOID, *mut usize, *mut VOID)>;
 pub type PEVT_DMF_ContinuousRequestTarget_BufferOutput =

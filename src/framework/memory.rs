@@ -7,7 +7,7 @@
 use super::status::{Error, Status};
 use super::sync::{AtomicU64, AtomicUsize, Ordering, fence};
 use std::alloc::Layout;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
 /// Allocations that may still succeed before one fails; `u64::MAX`: all of them.
@@ -87,13 +87,53 @@ pub fn try_vec(bytes: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(copy)
 }
 
-/// A zeroed buffer of `length` bytes.
-pub fn try_zeroed(length: usize) -> Result<Vec<u8>, Error> {
-    permit()?;
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(length).map_err(|_| no_memory())?;
-    bytes.resize(length, 0);
-    Ok(bytes)
+/// Zeroed bytes of a fixed length, on a cache line. The system gives large ones page by page when
+/// they are touched.
+pub struct Block {
+    memory: NonNull<u8>,
+    layout: Layout,
+    length: usize,
+}
+
+// SAFETY: the block owns its bytes.
+unsafe impl Send for Block {}
+// SAFETY: shared access only reads.
+unsafe impl Sync for Block {}
+
+impl Block {
+    pub fn new(length: usize) -> Result<Self, Error> {
+        let layout = Layout::from_size_align(length.max(1), 64).map_err(|_| no_memory())?;
+        Ok(Self { memory: allocate_zeroed(layout)?, layout, length })
+    }
+
+    /// Where the bytes are, for C.
+    pub fn address(&self) -> NonNull<u8> {
+        self.memory
+    }
+}
+
+impl Deref for Block {
+    type Target = [u8];
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the block owns `length` initialised bytes.
+        unsafe { std::slice::from_raw_parts(self.memory.as_ptr(), self.length) }
+    }
+}
+
+impl DerefMut for Block {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above, and borrowed exclusively.
+        unsafe { std::slice::from_raw_parts_mut(self.memory.as_ptr(), self.length) }
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout.
+        unsafe { free(self.memory, self.layout) };
+    }
 }
 
 /// A counted pointer whose creation can fail. It is cloned when objects are wired together, never

@@ -332,9 +332,12 @@ mod tests {
     use super::*;
 
     fn free_all(slab: NonNull<Slab>) {
+        // SAFETY: the slab lives until the last of its buffers is freed, below.
         let count = unsafe { slab.as_ref() }.count();
         for i in 0..count {
+            // SAFETY: this buffer is not freed yet, so the slab lives.
             let meta = unsafe { slab.as_ref() }.meta(i);
+            // SAFETY: each buffer is freed once, and the test has let go of all.
             unsafe { Meta::free(meta) };
         }
     }
@@ -344,9 +347,11 @@ mod tests {
         for (buffer_size, context_size, count) in [(1, 0, 3), (64, 16, 100), (4097, 3, 17)] {
             let shape = Shape { buffer_size, context_size };
             let slab = Slab::new(shape, count, Handle::NULL).ok().unwrap();
+            // SAFETY: the slab lives until `free_all`.
             let reference = unsafe { slab.as_ref() };
             for i in 0..count as usize {
                 let meta = reference.meta(i);
+                // SAFETY: as above.
                 let start = unsafe { meta.as_ref() }.buffer().as_ptr().addr();
                 assert_eq!(start % ALIGNMENT, 0);
                 assert_eq!(find(start, ptr::from_ref), Some(meta.as_ptr().cast_const()));
@@ -365,6 +370,7 @@ mod tests {
     fn a_freed_slab_is_not_found() {
         let shape = Shape { buffer_size: 64, context_size: 0 };
         let slab = Slab::new(shape, 2, Handle::NULL).ok().unwrap();
+        // SAFETY: the slab lives until `free_all`.
         let start = unsafe { slab.as_ref().meta(0).as_ref() }.buffer().as_ptr().addr();
         free_all(slab);
         assert!(find(start, |_| ()).is_none());
@@ -374,11 +380,14 @@ mod tests {
     fn an_overrun_of_one_byte_is_seen_once() {
         let shape = Shape { buffer_size: 5, context_size: 3 };
         let slab = Slab::new(shape, 1, Handle::NULL).ok().unwrap();
+        // SAFETY: the slab lives until `free_all`.
         let meta = unsafe { slab.as_ref().meta(0).as_ref() };
         assert!(meta.check_sentinels());
+        // SAFETY: the sentinel lies right behind the buffer.
         unsafe { meta.buffer().add(5).write(1) };
         assert!(!meta.check_sentinels());
         assert!(meta.check_sentinels());
+        // SAFETY: as above, behind the context.
         unsafe { meta.context().add(3).write(1) };
         assert!(!meta.check_sentinels());
         free_all(slab);

@@ -7,7 +7,7 @@
 //!            +---------------------------------------------------+
 //! back side  | lock | handle | body                              |  its own pair of cache lines
 //!            +---------------------------------------------------+
-//! cold       | life (guarded by the tree's lock) | contexts      |
+//! cold       | life (guarded by the tree's lock), contexts, links|
 //!            +---------------------------------------------------+
 //! ```
 //!
@@ -44,6 +44,8 @@ pub struct Slot {
     /// Guarded by the tree's lock.
     pub life: UnsafeCell<Life>,
     pub contexts: Mutex<Option<Box<Context>>>,
+    /// Handles of the children that a composed Module works on.
+    pub links: [AtomicU64; 2],
 }
 
 // SAFETY: `life` is reached through the tree's lock only; bodies by the rules of `table`.
@@ -117,6 +119,7 @@ pub fn find_or_make(number: u32) -> Result<&'static Slot, Error> {
                 back: Side::new(),
                 life: UnsafeCell::new(Life::new()),
                 contexts: Mutex::new(None),
+                links: [const { AtomicU64::new(0) }; 2],
             });
         }
     }

@@ -57,6 +57,16 @@ impl Span {
         self.fill_at(0, bytes)
     }
 
+    /// Whether `bytes` start with the span's bytes.
+    pub fn is_start_of(&self, bytes: &[u8]) -> bool {
+        if self.length == 0 {
+            return true;
+        }
+        let Some(start) = bytes.get(..self.length) else { return false };
+        // SAFETY: the span's maker vouches for its bytes.
+        unsafe { std::slice::from_raw_parts(self.address, self.length) == start }
+    }
+
     /// Copies the span's bytes into `target`, what fits; the number of bytes copied.
     pub fn copy_to(&self, target: &mut [u8]) -> usize {
         let count = target.len().min(self.length);

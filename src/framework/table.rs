@@ -13,7 +13,7 @@ use super::frames::{self, Activity};
 use super::handle::{Handle, Kind};
 use super::slot::{self, Side, Slot};
 use super::status::{Error, Status};
-use super::sync::Ordering;
+use super::sync::{Ordering, fence};
 use super::tree;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -57,7 +57,7 @@ impl<T: Object> Ref<T> {
 
     /// Locks the object; see [`lock`].
     #[inline]
-    pub fn lock(&self) -> Result<Guard<'static, T>, Error> {
+    pub fn lock(&self) -> Result<Guard<T>, Error> {
         lock(self.handle)
     }
 }
@@ -92,16 +92,18 @@ pub fn refused(handle: Handle) -> Error {
 }
 
 /// An object, locked.
-pub struct Guard<'a, T> {
-    side: &'a Side,
+pub struct Guard<T> {
+    side: &'static Side,
     handle: Handle,
     body: *mut T,
     lent: bool,
+    /// The lock is held by an enumeration further up the stack, and stays held.
+    inner: bool,
 }
 
 /// Locks the object behind `handle` if it is one of type `T` and open.
 #[inline]
-pub fn lock<T: Object>(handle: Handle) -> Result<Guard<'static, T>, Error> {
+pub fn lock<T: Object>(handle: Handle) -> Result<Guard<T>, Error> {
     let side = &slot_of(handle, T::KIND)?.front;
     side.acquire(handle)?;
     let guard = Guard {
@@ -109,6 +111,7 @@ pub fn lock<T: Object>(handle: Handle) -> Result<Guard<'static, T>, Error> {
         handle,
         body: side.body.load(Ordering::Relaxed).cast::<T>(),
         lent: false,
+        inner: false,
     };
     if side.handle.load(Ordering::Relaxed) != handle.0 {
         drop(guard);
@@ -117,7 +120,17 @@ pub fn lock<T: Object>(handle: Handle) -> Result<Guard<'static, T>, Error> {
     Ok(guard)
 }
 
-impl<T> Guard<'_, T> {
+/// As [`lock`]; from inside an enumeration callback of the object it uses the lock that is held.
+pub fn relock<T: Object>(handle: Handle) -> Result<Guard<T>, Error> {
+    if !frames::holds_lock_of(handle) {
+        return lock(handle);
+    }
+    let side = &slot_of(handle, T::KIND)?.front;
+    let body = side.body.load(Ordering::Relaxed).cast::<T>();
+    Ok(Guard { side, handle, body, lent: false, inner: true })
+}
+
+impl<T> Guard<T> {
     pub fn handle(&self) -> Handle {
         self.handle
     }
@@ -130,7 +143,7 @@ impl<T> Guard<'_, T> {
     }
 }
 
-impl<T> Deref for Guard<'_, T> {
+impl<T> Deref for Guard<T> {
     type Target = T;
     #[inline]
     fn deref(&self) -> &T {
@@ -139,7 +152,7 @@ impl<T> Deref for Guard<'_, T> {
     }
 }
 
-impl<T> DerefMut for Guard<'_, T> {
+impl<T> DerefMut for Guard<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as above; the guard is borrowed exclusively, and `lend` borrows it too.
@@ -147,15 +160,69 @@ impl<T> DerefMut for Guard<'_, T> {
     }
 }
 
-impl<T> Drop for Guard<'_, T> {
+impl<T> Drop for Guard<T> {
     #[inline]
     fn drop(&mut self) {
+        if self.inner {
+            return;
+        }
         // SAFETY: the guard was made with the lock held.
         unsafe { self.side.lock.unlock() };
         if self.lent {
             frames::settle();
         }
     }
+}
+
+impl<T> Guard<T> {
+    /// Unlocks, and keeps the object from being closed until the answer is dropped: for a callback
+    /// that the object owes.
+    pub fn keep(self) -> Kept {
+        self.side.running.fetch_add(1, Ordering::SeqCst);
+        Kept(self.side)
+    }
+}
+
+/// One of those who are counted in `running`.
+pub struct Kept(&'static Side);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let side = self.0;
+        if side.running.fetch_sub(1, Ordering::SeqCst) == 1 && side.closing.load(Ordering::SeqCst) {
+            tree::tell();
+        }
+    }
+}
+
+/// The children that a composed Module works on, read without a lock: what they are is settled by
+/// locking them.
+#[inline]
+pub fn links<T: Object>(handle: Handle) -> Result<[Handle; 2], Error> {
+    let slot = slot_of(handle, T::KIND)?;
+    // The links are written before the handle appears and after it has gone, so links that were read
+    // between two looks at the handle are this object's.
+    if slot.front.handle.load(Ordering::Acquire) == handle.0 {
+        let links = [0, 1].map(|i| Handle(slot.links[i].load(Ordering::Relaxed)));
+        fence(Ordering::Acquire);
+        if slot.front.handle.load(Ordering::Relaxed) == handle.0 {
+            return Ok(links);
+        }
+    }
+    Err(refused(handle))
+}
+
+/// As [`enter`], also while the object closes if the thread is in one of its callbacks.
+pub fn enter_from_callback<T: Object, R>(
+    handle: Handle,
+    body: impl FnOnce(&T) -> Result<R, Error>,
+) -> Result<R, Error> {
+    if !frames::in_callback_of(handle) {
+        return enter(handle, body);
+    }
+    let side = &slot_of(handle, T::KIND)?.front;
+    // SAFETY: an object is not closed while one of its callbacks runs.
+    body(unsafe { &*side.body.load(Ordering::Relaxed).cast::<T>() })
 }
 
 /// Runs `body` on the object behind `handle` if it is one of type `T` and open. The object stays
@@ -167,7 +234,8 @@ pub fn enter<T: Object, R>(
     const { assert!(T::ENTERED) };
     let side = &slot_of(handle, T::KIND)?.front;
     frames::within(handle, Activity::Method, || {
-        let _inside = Inside::new(side);
+        side.running.fetch_add(1, Ordering::SeqCst);
+        let _inside = Kept(side);
         if side.handle.load(Ordering::SeqCst) != handle.0 {
             return Err(refused(handle));
         }
@@ -175,24 +243,4 @@ pub fn enter<T: Object, R>(
         // `running` falls again; T is Sync and reached by shared reference only.
         body(unsafe { &*side.body.load(Ordering::Relaxed).cast::<T>() })
     })
-}
-
-/// One of those who are counted in `running`.
-struct Inside<'a>(&'a Side);
-
-impl<'a> Inside<'a> {
-    fn new(side: &'a Side) -> Self {
-        side.running.fetch_add(1, Ordering::SeqCst);
-        Self(side)
-    }
-}
-
-impl Drop for Inside<'_> {
-    fn drop(&mut self) {
-        if self.0.running.fetch_sub(1, Ordering::SeqCst) == 1
-            && self.0.closing.load(Ordering::SeqCst)
-        {
-            tree::tell();
-        }
-    }
 }

@@ -326,6 +326,14 @@ impl Draft {
         add_context(self.handle, kind, size)
     }
 
+    /// Sets the children that [`table::links`](super::table::links) gives.
+    pub fn set_links(&self, links: [Handle; 2]) {
+        let slot = slot_of(self.handle);
+        for (cell, link) in slot.links.iter().zip(links) {
+            cell.store(link.0, Ordering::Relaxed);
+        }
+    }
+
     /// The last step: Methods may come.
     pub fn open<T: Object>(self, body: T) -> Result<Handle, Error> {
         let body = Box::into_raw(memory::try_box(body)?).cast::<()>();

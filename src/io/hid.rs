@@ -13,7 +13,7 @@ use super::reader::{self, Next, Source};
 use super::report_descriptor::{self, Layout};
 use super::request::Claim;
 use super::target::{Core, Device, Target};
-use crate::framework::memory::{try_box, try_vec, try_zeroed};
+use crate::framework::memory::{Block, try_box, try_vec};
 use crate::framework::status::{Error, Status, fail};
 use crate::framework::sync::Mutex;
 use hidapi::{DeviceInfo, HidApi, HidDevice, HidResult};
@@ -123,15 +123,15 @@ fn open_once(selector: Selector<'_>) -> Result<Target, Error> {
         let _one = LIBRARY.lock();
         find_and_open(selector)?
     };
-    let mut descriptor = try_zeroed(LONGEST_DESCRIPTOR)?;
+    let mut descriptor = Block::new(LONGEST_DESCRIPTOR)?;
     let length = guarded(|| device.get_report_descriptor(&mut descriptor))?;
-    descriptor.truncate(length);
-    let layout = report_descriptor::layout(&descriptor);
-    let described = try_box(Described { descriptor: try_vec(&descriptor)? })?;
+    let descriptor = &descriptor[..length];
+    let layout = report_descriptor::layout(descriptor);
+    let described = try_box(Described { descriptor: try_vec(descriptor)? })?;
     let core = Core::new(layout, described)?;
     let device = Reports {
         device,
-        scratch: try_zeroed(layout.longest_input.max(64) + 1)?,
+        scratch: Block::new(layout.longest_input.max(64) + 1)?,
         layout,
         slice: slice(),
     };
@@ -239,7 +239,7 @@ impl Device for Described {
 /// The reports of a device.
 struct Reports {
     device: HidDevice,
-    scratch: Vec<u8>,
+    scratch: Block,
     layout: Layout,
     slice: Duration,
 }

@@ -97,8 +97,9 @@ fn next_task(core: &Core, source: &impl Source, until: Option<Instant>) -> Task 
         }
         let wanted = state.is_wanted();
         if state.removed {
-            if state.backlog.is_empty() || !wanted {
+            if state.starting == 0 && (state.backlog.is_empty() || !wanted) {
                 state.backlog.clear();
+                state.announced = true;
                 return Task::Announce;
             }
         } else if wanted && (asked || !source.is_on_demand()) {

@@ -11,7 +11,7 @@ use super::queue::RequestQueue;
 use super::report_descriptor::Layout;
 use super::request::{Claim, Operation, Outcome, Request};
 use crate::framework::handle::{Handle, Kind};
-use crate::framework::memory::{self, Shared};
+use crate::framework::memory::{self, Block, Shared};
 use crate::framework::status::{Error, Status, fail};
 use crate::framework::sync::{AtomicU64, Condvar, Mutex, Ordering};
 use crate::framework::table::{Object, Ref};
@@ -69,8 +69,12 @@ pub(super) struct State {
     pub streams: u32,
     /// The target is deleted.
     pub closed: bool,
+    /// Streams that are about to send their first Requests.
+    pub starting: u32,
     /// The device has nothing more to give.
     pub removed: bool,
+    /// Everybody has been told that the device is gone.
+    pub announced: bool,
 }
 
 impl State {
@@ -88,7 +92,7 @@ impl State {
         if self.closed {
             return Some(Error::new(Status::INVALID_DEVICE_STATE, "the target is deleted"));
         }
-        if self.removed && self.backlog.is_empty() {
+        if self.announced {
             return Some(Error::new(Status::DEVICE_NOT_CONNECTED, "the device is gone"));
         }
         None
@@ -107,8 +111,10 @@ impl Core {
                 controls: RequestQueue::default(),
                 backlog,
                 streams: 0,
+                starting: 0,
                 closed: false,
                 removed: false,
+                announced: false,
             }),
             changed: Condvar::new(),
         })
@@ -177,9 +183,19 @@ impl Core {
         })
     }
 
-    /// A stream starts: from now on reports are kept for it.
+    /// A stream starts: from now on reports are kept for it. Until [`Core::stream_sent`] nobody is
+    /// told that the device is gone, so that a short recording does not end between two Requests.
     pub fn stream_started(&self) {
-        self.state.lock().streams += 1;
+        let mut state = self.state.lock();
+        state.streams += 1;
+        state.starting += 1;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// The stream has sent its first Requests.
+    pub fn stream_sent(&self) {
+        self.state.lock().starting -= 1;
         self.changed.notify_all();
     }
 
@@ -235,7 +251,7 @@ impl Core {
 
 /// A ring of reports, oldest first. All of its memory is taken when it is made.
 pub(super) struct Backlog {
-    bytes: Vec<u8>,
+    bytes: Block,
     lengths: Vec<u32>,
     /// Bytes a report may have.
     room: usize,
@@ -249,7 +265,7 @@ impl Backlog {
         memory::permit()?;
         lengths.try_reserve_exact(depth).map_err(|_| memory::no_memory())?;
         lengths.resize(depth, 0);
-        Ok(Self { bytes: memory::try_zeroed(depth * room)?, lengths, room, first: 0, count: 0 })
+        Ok(Self { bytes: Block::new(depth * room)?, lengths, room, first: 0, count: 0 })
     }
 
     pub fn is_empty(&self) -> bool {

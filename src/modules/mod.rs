@@ -2,3 +2,5 @@
 
 pub mod buffer_pool;
 pub mod continuous_request_target;
+pub mod ping_pong_buffer;
+pub mod ring_buffer;

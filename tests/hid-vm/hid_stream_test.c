@@ -300,7 +300,8 @@ static void check_statistics(const struct stream *stream)
 {
     const DMF_IO_TARGET_STATISTICS statistics = statistics_of(stream);
     const bool agree = statistics.RequestsCompleted == REPORTS && statistics.BytesIn == (ULONGLONG)REPORTS * REPORT_SIZE;
-    check(agree && statistics.ReportsDropped == 0, "  the target's statistics agree", "completed %llu, bytes %llu, dropped %llu, overruns suspected %llu",
+    check(agree && statistics.ReportsDropped == 0, "  the target's statistics agree",
+          "completed %llu, bytes %llu, dropped %llu, overruns suspected %llu",
           (unsigned long long)statistics.RequestsCompleted, (unsigned long long)statistics.BytesIn,
           (unsigned long long)statistics.ReportsDropped, (unsigned long long)statistics.OverrunsSuspected);
 }
@@ -326,7 +327,8 @@ static void test_numbered(ULONG requests)
 
     complete = seen.calls == REPORTS && seen.reports == REPORTS && seen.out_of_order == 0 && seen.of_other_size == 0;
     snprintf(what, sizeof what, "%d numbered reports, %u Requests", REPORTS, (unsigned)requests);
-    check(complete, what, "%lu reports, %lu gaps, %lu of another size, %lu failures; device: %s", seen.reports, seen.out_of_order,
+    check(complete, what,
+          "%lu reports, %lu gaps, %lu of another size, %lu failures; device: %s", seen.reports, seen.out_of_order,
           seen.of_other_size, seen.calls - seen.reports, line);
     check_statistics(&stream);
     close_stream(&stream);
@@ -370,7 +372,8 @@ static void test_mouse(void)
 
     check(seen.dx == dx && seen.dy == dy && seen.reports > 0, "QEMU's USB mouse, moved from outside",
           "%lu reports for %u moves; sum %ld,%ld of %ld,%ld", seen.reports, events, seen.dx, seen.dy, dx, dy);
-    check(seen.of_other_size == 0 && seen.last[0] == 0, "  a 0 stands for the missing report ID", "last report: %zu bytes, first %02x",
+    check(seen.of_other_size == 0 && seen.last[0] == 0, "  a 0 stands for the missing report ID",
+          "last report: %zu bytes, first %02x",
           seen.last_size, seen.last[0]);
     close_stream(&stream);
     device_end(&driver);
@@ -398,7 +401,8 @@ static void check_stop_times(double *times, int count)
     qsort(times, (size_t)count, sizeof times[0], compare_doubles);
     median = times[count / 2];
     check(slice_ms() == 0 || median < slice_ms() / 2, "StopAndWait on an idle device does not wait for a read slice",
-          "%d of %d returned; median %.3f ms, longest %.3f ms; slice %.0f ms", count, count, median, times[count - 1], slice_ms());
+          "%d of %d returned; median %.3f ms, longest %.3f ms; slice %.0f ms", count, count, median,
+          times[count - 1], slice_ms());
 }
 
 static void stop_an_idle_device(struct stream *stream)
@@ -430,7 +434,8 @@ static void stop_before_a_report_comes(struct stream *stream, struct scripted_de
         usleep(20000);
         late += look(&seen.calls) - before;
     }
-    check(late == 0, "  no callback after it returned, though reports come", "%lu callbacks in %d rounds of 8 reports", late, STOPS_WITH_REPORTS);
+    check(late == 0, "  no callback after it returned, though reports come",
+          "%lu callbacks in %d rounds of 8 reports", late, STOPS_WITH_REPORTS);
 }
 
 /* The stop falls between reports that are being delivered. */
@@ -451,7 +456,8 @@ static void stop_while_reports_come(struct stream *stream, struct scripted_devic
     }
     device_say(device, "stop");
     device_wait(device, "BLAST");
-    check(late == 0 && during > 0, "  the same in the middle of 2,000 reports a second", "%lu callbacks late, %lu in time, %d stops", late, during, STOPS);
+    check(late == 0 && during > 0, "  the same in the middle of 2,000 reports a second",
+          "%lu callbacks late, %lu in time, %d stops", late, during, STOPS);
 }
 
 static void test_stop(void)
@@ -474,7 +480,8 @@ static void test_stop(void)
 static void check_pending_ended(const char *what)
 {
     const bool exact = seen.disconnected == PENDING_REQUESTS && seen.other_failures == 0;
-    check(exact && seen.reports_after_failure == 0, what, "%lu of %d with STATUS_DEVICE_NOT_CONNECTED, %lu other failures, %lu reports afterwards",
+    check(exact && seen.reports_after_failure == 0, what,
+          "%lu of %d with STATUS_DEVICE_NOT_CONNECTED, %lu other failures, %lu reports afterwards",
           seen.disconnected, PENDING_REQUESTS, seen.other_failures, seen.reports_after_failure);
 }
 
@@ -630,8 +637,8 @@ static BOOLEAN on_listed_device(const DMF_HID_DEVICE_INFORMATION *information, V
                             information->UsagePage == 0xFF00 && information->Usage == 1 &&
                             !strcmp(information->SerialNumber, "SN-0002") && !strcmp(information->Product, "second device");
     if (!listing->as_described)
-        printf("        listed as %04x:%04x usage %04x/%04x serial \"%s\" product \"%s\" maker \"%s\"\n", information->VendorId,
-               information->ProductId, information->UsagePage, information->Usage, information->SerialNumber,
+        printf("        listed as %04x:%04x usage %04x/%04x serial \"%s\" product \"%s\" maker \"%s\"\n",
+               information->VendorId, information->ProductId, information->UsagePage, information->Usage, information->SerialNumber,
                information->Product, information->Manufacturer);
     return TRUE;
 }

@@ -214,7 +214,11 @@ impl Stream {
         if sent.is_err() {
             self.stop();
         }
-        self.leave(self.control.lock());
+        let control = self.control.lock();
+        if let Some(target) = &control.target {
+            target.stream_sent();
+        }
+        self.leave(control);
         sent
     }
 

@@ -1,0 +1,108 @@
+//! PingPongBuffer: bytes are collected in one buffer (Ping) while what was collected before is
+//! consumed from the other (Pong).
+//!
+//! ```text
+//!   Ping:  | discarded | packet | left over |  free  |          Consume(Start, Length)
+//!          0         Start                  ^offset
+//!
+//!   then:  Pong is this buffer, the packet stays where it is; Ping is the other one:
+//!          | left over |          free               |
+//! ```
+//!
+//! Source: Dmf_PingPongBuffer.md.
+
+use crate::framework::handle::Kind;
+use crate::framework::memory::Block;
+use crate::framework::span::Span;
+use crate::framework::status::{Error, Status};
+use crate::framework::table::Object;
+
+/// See the file's head.
+pub struct PingPongBuffer {
+    buffers: [Block; 2],
+    /// Which of the two is Ping.
+    ping: usize,
+    /// Bytes in Ping.
+    offset: usize,
+}
+
+impl Object for PingPongBuffer {
+    const KIND: Kind = Kind::PingPongBuffer;
+}
+
+impl PingPongBuffer {
+    pub fn new(size: u32) -> Result<Self, Error> {
+        if size == 0 {
+            return Err(Error::new(Status::INVALID_PARAMETER, "BufferSize is 0"));
+        }
+        let size = size as usize;
+        Ok(Self { buffers: [Block::new(size)?, Block::new(size)?], ping: 0, offset: 0 })
+    }
+
+    /// Bytes in Ping.
+    pub fn len(&self) -> u32 {
+        self.offset as u32
+    }
+
+    /// Where Ping starts.
+    pub fn ping(&self) -> *mut u8 {
+        self.buffers[self.ping].address().as_ptr()
+    }
+
+    /// Appends to Ping; nothing is written unless all fits.
+    #[inline]
+    pub fn write(&mut self, source: Span) -> Result<(), Error> {
+        let ping = &mut self.buffers[self.ping];
+        if source.len() > ping.len() - self.offset {
+            return Err(Error::new(
+                Status::INSUFFICIENT_RESOURCES,
+                "the bytes do not fit into the Ping buffer",
+            ));
+        }
+        self.offset += source.copy_to(&mut ping[self.offset..]);
+        Ok(())
+    }
+
+    /// Switches, and keeps what lies behind the packet; where the packet starts.
+    #[inline]
+    pub fn consume(&mut self, start: u32, length: u32) -> Result<*mut u8, Error> {
+        let size = self.buffers[0].len();
+        let (start, length) = (start as usize, length as usize);
+        if start + length > size {
+            return Err(Error::misuse(
+                Status::INVALID_PARAMETER,
+                "StartOffset + PacketLength reach beyond the buffer",
+            ));
+        }
+        let packet = self.buffers[self.ping].address();
+        self.switch(start + length);
+        Ok(packet.as_ptr().wrapping_add(start))
+    }
+
+    /// Switches, and keeps what lies behind `start`.
+    pub fn shift(&mut self, start: u32) -> Result<(), Error> {
+        if start as usize > self.offset {
+            return Err(Error::misuse(
+                Status::INVALID_PARAMETER,
+                "StartOffset is beyond what was written",
+            ));
+        }
+        self.switch(start as usize);
+        Ok(())
+    }
+
+    /// The bytes from `from` up to the write offset become the start of the other buffer, the new Ping.
+    fn switch(&mut self, from: usize) {
+        let [first, second] = &mut self.buffers;
+        let (old, new) = if self.ping == 0 { (first, second) } else { (second, first) };
+        let left_over = old.get(from..self.offset).unwrap_or(&[]);
+        new[..left_over.len()].copy_from_slice(left_over);
+        self.offset = left_over.len();
+        self.ping ^= 1;
+    }
+
+    /// Forgets what is in Ping.
+    pub fn reset(&mut self) {
+        self.offset = 0;
+    }
+}
