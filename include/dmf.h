@@ -16,15 +16,12 @@
 #include "dmf/wdf.h"
 #include "dmf/module.h"
 #include "dmf/io_target.h"
+#include "dmf/Dmf_RingBuffer.h"
+#include "dmf/Dmf_PingPongBuffer.h"
 #include "dmf/Dmf_BufferPool.h"
+#include "dmf/Dmf_BufferQueue.h"
+#include "dmf/Dmf_QueuedWorkItem.h"
+#include "dmf/Dmf_ThreadedBufferQueue.h"
 #include "dmf/Dmf_ContinuousRequestTarget.h"
-
-/*
- * The later generation of SendEx has one parameter less and another last one, under the same name. The library exports
- * both; this stands after the prototypes, because it would rename the first of them otherwise.
- */
-#if DMF_API_LEVEL >= 2025
-#define DMF_ContinuousRequestTarget_SendEx DMF_ContinuousRequestTarget_SendEx_2025
-#endif
 
 #endif /* DMF_H */

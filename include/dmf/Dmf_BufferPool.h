@@ -139,6 +139,38 @@ void DMF_BufferPool_Put(DMFMODULE DmfModule, VOID* ClientBuffer);
  */
 void DMF_BufferPool_PutAtHead(DMFMODULE DmfModule, VOID* ClientBuffer);
 
+/**
+ * Shows the buffers of a Sink from the head to the tail to a callback, which says what becomes of each. A
+ * running timer is paused while its buffer is shown.
+ *
+ * Parameters: EntryEnumerationCallback: gets the pool, the buffer, its context and
+ * ClientDriverCallbackContext; returns a BufferPool_EnumerationDisposition (another value: as
+ * StopEnumeration, misuse). ClientBuffer, ClientBufferContext: may be NULL; get the buffer that
+ * RemoveAndStopEnumeration took out, which is the caller's then, else NULL; without ClientBuffer nothing is
+ * removed (misuse).
+ * The list is locked while the callback runs: there the pool's Methods fail with
+ * STATUS_INVALID_DEVICE_STATE (misuse), except ContextGet. Misuse: a Source. Any thread.
+ */
+void DMF_BufferPool_Enumerate(DMFMODULE DmfModule,
+                              EVT_DMF_BufferPool_Enumeration* EntryEnumerationCallback,
+                              VOID* ClientDriverCallbackContext,
+                              VOID** ClientBuffer,
+                              VOID** ClientBufferContext);
+
+/**
+ * Puts a buffer at the tail of a Sink. When its timer expires before somebody takes it, it is taken out and
+ * TimerExpirationCallback gets (pool, buffer, context, TimerExpirationCallbackContext) and owns it.
+ *
+ * Parameters: TimerExpirationMilliseconds: 0 fires at once.
+ * The callback runs on the timer thread, without a lock; others' timers wait for it. Misuse, and nothing
+ * changes: no callback, a buffer without a timer (CreateWithTimer of its Source), a Source. Any thread.
+ */
+void DMF_BufferPool_PutInSinkWithTimer(DMFMODULE DmfModule,
+                                       VOID* ClientBuffer,
+                                       ULONGLONG TimerExpirationMilliseconds,
+                                       EVT_DMF_BufferPool_TimerCallback* TimerExpirationCallback,
+                                       VOID* TimerExpirationCallbackContext);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

@@ -1,16 +1,18 @@
 //! DMF_BufferPool: lists of buffers. Source: Dmf_BufferQueue.md, Module Remarks; BEHAVIOUR, section 3.
 
-#![allow(non_camel_case_types, non_snake_case)]
+#![allow(non_camel_case_types)]
 
 use super::boundary::{not_null, put, report, status, value};
 use super::module::{self, Setting, config_init};
 use super::types::*;
-use crate::framework::buffer::{self, ClientBuffer, Hint};
+use crate::framework::buffer::{self, ClientBuffer};
 use crate::framework::handle::Handle;
-use crate::framework::slab::Shape;
+use crate::framework::frames::{self, Activity};
+use crate::framework::slab::{Alarm, Shape};
 use crate::framework::status::{Error, Status};
 use crate::framework::table::{self, Ref};
-use crate::modules::buffer_pool::{BufferPool, End, Settings};
+use crate::modules::buffer_pool::{BufferPool, End, Expired, Settings, Step};
+use std::ffi::CStr;
 
 /// Settings by mode; a Sink has none.
 #[repr(C)]
@@ -50,9 +52,9 @@ pub fn settings(settings: &BufferPool_SourceSettings) -> Settings {
         shape: Shape {
             buffer_size: settings.buffer_size,
             context_size: settings.buffer_context_size,
+            with_timer: settings.create_with_timer != 0,
         },
         look_aside: settings.enable_look_aside != 0,
-        with_timer: settings.create_with_timer != 0,
     }
 }
 
@@ -94,7 +96,7 @@ pub unsafe extern "C" fn create(
     object_attributes: *mut WDF_OBJECT_ATTRIBUTES,
     dmf_module: *mut DMFMODULE,
 ) -> NTSTATUS {
-    const METHOD: &std::ffi::CStr = c"DMF_BufferPool_Create";
+    const METHOD: &CStr = c"DMF_BufferPool_Create";
     status(METHOD, device, || {
         // SAFETY: the caller's pointers; a Config of integers has no invalid bit pattern.
         unsafe {
@@ -126,7 +128,7 @@ fn build(
             Status::INVALID_PARAMETER,
             "a Sink makes no buffers: BufferCount and EnableLookAside must be 0",
         )),
-        MODE_SINK => Ok(BufferPool::sink(Hint::default())),
+        MODE_SINK => Ok(BufferPool::sink()),
         _ => Err(Error::new(
             Status::INVALID_PARAMETER,
             "BufferPoolMode is neither BufferPool_Mode_Source nor BufferPool_Mode_Sink",
@@ -139,7 +141,7 @@ fn pool(module: DMFMODULE) -> Ref<BufferPool> {
 }
 
 /// Takes the pool's first buffer and reports an overrun that is found on it.
-fn get_buffer(method: &'static std::ffi::CStr, module: DMFMODULE) -> Result<ClientBuffer, Error> {
+fn get_buffer(method: &'static CStr, module: DMFMODULE) -> Result<ClientBuffer, Error> {
     let buffer = pool(module).get()?;
     let overrun = buffer.check().err();
     let client = buffer.into_client();
@@ -147,7 +149,8 @@ fn get_buffer(method: &'static std::ffi::CStr, module: DMFMODULE) -> Result<Clie
     Ok(client)
 }
 
-fn descriptor_of(client: &ClientBuffer) -> WDF_MEMORY_DESCRIPTOR {
+/// The memory descriptor of a buffer.
+pub fn descriptor_of(client: &ClientBuffer) -> WDF_MEMORY_DESCRIPTOR {
     WDF_MEMORY_DESCRIPTOR {
         kind: MEMORY_DESCRIPTOR_TYPE_HANDLE,
         handle_type: WDF_MEMORY_DESCRIPTOR_HandleType {
@@ -208,7 +211,7 @@ pub unsafe extern "C" fn get(
     client_buffer: *mut *mut VOID,
     client_buffer_context: *mut *mut VOID,
 ) -> NTSTATUS {
-    const METHOD: &std::ffi::CStr = c"DMF_BufferPool_Get";
+    const METHOD: &CStr = c"DMF_BufferPool_Get";
     status(METHOD, dmf_module, || {
         not_null(client_buffer, "ClientBuffer is NULL")?;
         let client = get_buffer(METHOD, dmf_module)?;
@@ -235,7 +238,7 @@ pub unsafe extern "C" fn get_with_memory(
     client_buffer_context: *mut *mut VOID,
     client_buffer_memory: *mut WDFMEMORY,
 ) -> NTSTATUS {
-    const METHOD: &std::ffi::CStr = c"DMF_BufferPool_GetWithMemory";
+    const METHOD: &CStr = c"DMF_BufferPool_GetWithMemory";
     status(METHOD, dmf_module, || {
         not_null(client_buffer, "ClientBuffer is NULL")?;
         not_null(client_buffer_context, "ClientBufferContext is NULL")?;
@@ -262,7 +265,7 @@ pub unsafe extern "C" fn get_with_memory_descriptor(
     memory_descriptor: PWDF_MEMORY_DESCRIPTOR,
     client_buffer_context: *mut *mut VOID,
 ) -> NTSTATUS {
-    const METHOD: &std::ffi::CStr = c"DMF_BufferPool_GetWithMemoryDescriptor";
+    const METHOD: &CStr = c"DMF_BufferPool_GetWithMemoryDescriptor";
     status(METHOD, dmf_module, || {
         not_null(client_buffer, "ClientBuffer is NULL")?;
         not_null(memory_descriptor, "MemoryDescriptor is NULL")?;
@@ -319,7 +322,7 @@ pub unsafe extern "C" fn parameters_get(
 }
 
 fn put_at(
-    method: &'static std::ffi::CStr,
+    method: &'static CStr,
     module: DMFMODULE,
     client_buffer: *mut VOID,
     end: End,
@@ -338,13 +341,205 @@ fn put_at(
 /// Memory: the buffer is the pool's. Any thread.
 #[unsafe(export_name = "DMF_BufferPool_Put")]
 pub unsafe extern "C" fn put_at_tail(dmf_module: DMFMODULE, client_buffer: *mut VOID) {
-    const METHOD: &std::ffi::CStr = c"DMF_BufferPool_Put";
+    const METHOD: &CStr = c"DMF_BufferPool_Put";
     value(METHOD, dmf_module, || put_at(METHOD, dmf_module, client_buffer, End::Tail))
 }
 
 /// As DMF_BufferPool_Put, at the head of the list.
 #[unsafe(export_name = "DMF_BufferPool_PutAtHead")]
 pub unsafe extern "C" fn put_at_head(dmf_module: DMFMODULE, client_buffer: *mut VOID) {
-    const METHOD: &std::ffi::CStr = c"DMF_BufferPool_PutAtHead";
+    const METHOD: &CStr = c"DMF_BufferPool_PutAtHead";
     value(METHOD, dmf_module, || put_at(METHOD, dmf_module, client_buffer, End::Head))
+}
+
+/// Shows the buffers of a Sink from the head to the tail to a callback, which says what becomes of each. A
+/// running timer is paused while its buffer is shown.
+///
+/// Parameters: EntryEnumerationCallback: gets the pool, the buffer, its context and
+/// ClientDriverCallbackContext; returns a BufferPool_EnumerationDisposition (another value: as
+/// StopEnumeration, misuse). ClientBuffer, ClientBufferContext: may be NULL; get the buffer that
+/// RemoveAndStopEnumeration took out, which is the caller's then, else NULL; without ClientBuffer nothing is
+/// removed (misuse).
+/// The list is locked while the callback runs: there the pool's Methods fail with
+/// STATUS_INVALID_DEVICE_STATE (misuse), except ContextGet. Misuse: a Source. Any thread.
+#[unsafe(export_name = "DMF_BufferPool_Enumerate")]
+pub unsafe extern "C" fn enumerate(
+    dmf_module: DMFMODULE,
+    entry_enumeration_callback: PEVT_DMF_BufferPool_Enumeration,
+    client_driver_callback_context: *mut VOID,
+    client_buffer: *mut *mut VOID,
+    client_buffer_context: *mut *mut VOID,
+) {
+    const METHOD: &CStr = c"DMF_BufferPool_Enumerate";
+    value(METHOD, dmf_module, || {
+        // SAFETY: the caller's pointers and callback.
+        unsafe {
+            enumerate_pool(
+                METHOD,
+                dmf_module,
+                pool(dmf_module),
+                entry_enumeration_callback,
+                client_driver_callback_context,
+                client_buffer,
+                client_buffer_context,
+            )
+        }
+    })
+}
+
+/// Enumerates a Sink for `module`, which is the pool itself or its queue.
+///
+/// # Safety
+/// The pointers are the caller's own, or NULL.
+pub unsafe fn enumerate_pool(
+    method: &'static CStr,
+    module: DMFMODULE,
+    pool: Ref<BufferPool>,
+    callback: PEVT_DMF_BufferPool_Enumeration,
+    callback_context: *mut VOID,
+    client_buffer: *mut *mut VOID,
+    client_buffer_context: *mut *mut VOID,
+) -> Result<(), Error> {
+    // SAFETY: by the contract of this function.
+    unsafe {
+        put(client_buffer, std::ptr::null_mut());
+        put(client_buffer_context, std::ptr::null_mut());
+    }
+    // The handle speaks first, as in every Method.
+    drop(pool.lock()?);
+    let Some(callback) = callback else {
+        return Err(Error::misuse(
+            Status::INVALID_PARAMETER,
+            "EntryEnumerationCallback is NULL",
+        ));
+    };
+    let mut complaint = None;
+    let removed = pool.enumerate(expired, |guard, buffer| {
+        // SAFETY: the program vouches for its callback; the list is locked meanwhile.
+        let answer = guard.lend(|| unsafe {
+            callback(
+                pool.handle.to_c(),
+                buffer.buffer.as_ptr().cast(),
+                buffer.context.as_ptr().cast(),
+                callback_context,
+            )
+        });
+        let (step, misuse) = step(answer, !client_buffer.is_null());
+        complaint = misuse;
+        step
+    })?;
+    if let Some(removed) = removed {
+        // SAFETY: as above.
+        unsafe {
+            put(client_buffer, removed.buffer.as_ptr().cast());
+            put(client_buffer_context, removed.context.as_ptr().cast());
+        }
+    }
+    report(method, module, complaint);
+    Ok(())
+}
+
+fn step(answer: BufferPool_EnumerationDispositionType_INT, may_remove: bool) -> (Step, Option<Error>) {
+    match answer {
+        1 => (Step::Continue, None),
+        2 => (Step::Stop, None),
+        3 if may_remove => (Step::RemoveAndStop, None),
+        4 => (Step::StopTimerAndStop, None),
+        5 => (Step::StopTimerAndContinue, None),
+        6 => (Step::ResetTimerAndStop, None),
+        7 => (Step::ResetTimerAndContinue, None),
+        3 => (
+            Step::Stop,
+            Some(Error::misuse(
+                Status::INVALID_PARAMETER,
+                "RemoveAndStopEnumeration without a ClientBuffer: nothing was removed",
+            )),
+        ),
+        _ => (
+            Step::Stop,
+            Some(Error::misuse(
+                Status::INVALID_PARAMETER,
+                "the callback returned no disposition; taken as StopEnumeration",
+            )),
+        ),
+    }
+}
+
+/// Puts a buffer at the tail of a Sink. When its timer expires before somebody takes it, it is taken out and
+/// TimerExpirationCallback gets (pool, buffer, context, TimerExpirationCallbackContext) and owns it.
+///
+/// Parameters: TimerExpirationMilliseconds: 0 fires at once.
+/// The callback runs on the timer thread, without a lock; others' timers wait for it. Misuse, and nothing
+/// changes: no callback, a buffer without a timer (CreateWithTimer of its Source), a Source. Any thread.
+#[unsafe(export_name = "DMF_BufferPool_PutInSinkWithTimer")]
+pub unsafe extern "C" fn put_in_sink_with_timer(
+    dmf_module: DMFMODULE,
+    client_buffer: *mut VOID,
+    timer_expiration_milliseconds: ULONGLONG,
+    timer_expiration_callback: PEVT_DMF_BufferPool_TimerCallback,
+    timer_expiration_callback_context: *mut VOID,
+) {
+    const METHOD: &CStr = c"DMF_BufferPool_PutInSinkWithTimer";
+    value(METHOD, dmf_module, || {
+        let overrun = put_with_timer(
+            pool(dmf_module),
+            client_buffer,
+            timer_expiration_milliseconds,
+            timer_expiration_callback,
+            timer_expiration_callback_context,
+        )?;
+        report(METHOD, dmf_module, overrun);
+        Ok(())
+    })
+}
+
+/// Puts a buffer with a timer into a Sink.
+pub fn put_with_timer(
+    pool: Ref<BufferPool>,
+    client_buffer: *mut VOID,
+    milliseconds: ULONGLONG,
+    callback: PEVT_DMF_BufferPool_TimerCallback,
+    context: *mut VOID,
+) -> Result<Option<Error>, Error> {
+    drop(pool.lock()?);
+    not_null(client_buffer, "ClientBuffer is NULL")?;
+    let Some(callback) = callback else {
+        return Err(Error::misuse(
+            Status::INVALID_PARAMETER,
+            "TimerExpirationCallback is NULL",
+        ));
+    };
+    let alarm = Alarm {
+        callback: (callback as *const ()).expose_provenance(),
+        context: context.expose_provenance(),
+        period: milliseconds.saturating_mul(1_000_000),
+    };
+    pool.put_from_client_with_timer(client_buffer.addr(), alarm, expired)
+}
+
+/// The timer thread: hands expired buffers to their callbacks.
+fn expired(handle: Handle) {
+    while let Some(Expired { buffer, alarm, module, pool }) =
+        Ref::<BufferPool>::new(handle).expire(expired)
+    {
+        // SAFETY: `put_with_timer` stored such a callback.
+        let callback = unsafe {
+            std::mem::transmute::<
+                *const (),
+                unsafe extern "C" fn(DMFMODULE, *mut VOID, *mut VOID, *mut VOID),
+            >(std::ptr::with_exposed_provenance(alarm.callback))
+        };
+        frames::within(handle, Activity::Callback, || {
+            // SAFETY: the program vouches for its callback; the buffer is its own now.
+            unsafe {
+                callback(
+                    module.to_c(),
+                    buffer.buffer.as_ptr().cast(),
+                    buffer.context.as_ptr().cast(),
+                    std::ptr::with_exposed_provenance_mut(alarm.context),
+                );
+            }
+            drop(pool);
+        });
+    }
 }

@@ -142,9 +142,8 @@ fn build(
     let pool = |count, buffer_size, context_size, look_aside| {
         (buffer_size != 0).then_some(Settings {
             count,
-            shape: Shape { buffer_size, context_size },
+            shape: Shape { buffer_size, context_size, with_timer: false },
             look_aside,
-            with_timer: false,
         })
     };
     let has_input = operation != Some(Operation::Read);

@@ -4,7 +4,6 @@
 
 use super::boundary::{not_null, put, status, text, value};
 use super::io_target::register;
-use super::object::device_of;
 use super::types::*;
 use crate::framework::frames::{self, Activity};
 use crate::framework::handle::Handle;
@@ -93,7 +92,6 @@ pub unsafe extern "C" fn open(
                 return Err(Error::new(Status::INVALID_PARAMETER, "SerialNumber is not UTF-8"));
             }
         };
-        let device = device_of(device)?;
         let selector = Selector {
             path,
             vendor: params.vendor_id,
@@ -103,7 +101,7 @@ pub unsafe extern "C" fn open(
             usage: params.usage,
         };
         let wait = Duration::from_millis(u64::from(params.wait_milliseconds));
-        let handle = register(device, hid::open(selector, wait)?)?;
+        let handle = register(device, || hid::open(selector, wait))?;
         // SAFETY: the caller's pointer, not NULL.
         unsafe { put(target, handle.to_c()) };
         Ok(())

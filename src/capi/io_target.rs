@@ -5,7 +5,7 @@
 use super::boundary::{not_null, put, status, text};
 use super::object::device_of;
 use super::types::*;
-use crate::framework::handle::Handle;
+use crate::framework::handle::{Handle, Kind};
 use crate::framework::status::{Error, Status};
 use crate::framework::table;
 use crate::framework::sync::Ordering;
@@ -49,9 +49,14 @@ pub struct DMF_IO_TARGET_STATISTICS {
     pub overruns_suspected: ULONGLONG,
 }
 
-/// Registers a target as an object below the device.
-pub fn register(device: Option<Handle>, target: Target) -> Result<Handle, Error> {
-    tree::create(Choices { parent: device, ..Choices::default() }, target)
+/// Makes a target as an object below the device, which is looked at before anything is opened.
+pub fn register(
+    device: WDFDEVICE,
+    open: impl FnOnce() -> Result<Target, Error>,
+) -> Result<Handle, Error> {
+    let choices = Choices { parent: device_of(device)?, ..Choices::default() };
+    let draft = tree::reserve(Kind::IoTarget, choices)?;
+    draft.open(open()?)
 }
 
 /// Opens a recording in hid-recorder's format as a target that answers reads and
@@ -80,10 +85,9 @@ pub unsafe extern "C" fn replay_open(
             not_null(path, "Path is NULL")?;
             (text(path), pace(params)?)
         };
-        let device = device_of(device)?;
         let path = path.and_then(|path| path.to_str().ok());
         let path = path.ok_or(Error::new(Status::INVALID_PARAMETER, "Path is not UTF-8"))?;
-        let handle = register(device, replay::open(Path::new(path), pace)?)?;
+        let handle = register(device, || replay::open(Path::new(path), pace))?;
         // SAFETY: the caller's pointer, not NULL.
         unsafe { put(target, handle.to_c()) };
         Ok(())

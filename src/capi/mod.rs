@@ -6,6 +6,7 @@
 
 mod boundary;
 pub mod buffer_pool;
+pub mod buffer_queue;
 pub mod continuous_request_target;
 pub mod device;
 pub mod hid;
@@ -15,5 +16,7 @@ pub mod misuse;
 pub mod module;
 pub mod object;
 pub mod ping_pong_buffer;
+pub mod queued_work_item;
 pub mod ring_buffer;
+pub mod threaded_buffer_queue;
 pub mod types;

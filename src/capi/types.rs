@@ -36,6 +36,9 @@ pub type ContinuousRequestTarget_RequestType_INT = i32;
 pub type ContinuousRequestTarget_ModeType_INT = i32;
 pub type ContinuousRequestTarget_BufferDisposition_INT = i32;
 pub type BufferPool_ModeType_INT = i32;
+pub type BufferPool_EnumerationDispositionType_INT = i32;
+pub type ThreadedBufferQueue_BufferDisposition_INT = i32;
+pub type ScheduledTask_Result_Type_INT = i32;
 pub type RingBuffer_ModeType_INT = i32;
 
 /// The one bit of a POOL_TYPE that matters: paged memory.
@@ -136,6 +139,32 @@ pub struct BufferPool_SourceSettings {
     pub pool_type: POOL_TYPE_INT,
 }
 
+pub type PEVT_DMF_BufferPool_Enumeration = Option<
+    unsafe extern "C" fn(
+        DMFMODULE,
+        *mut VOID,
+        *mut VOID,
+        *mut VOID,
+    ) -> BufferPool_EnumerationDispositionType_INT,
+>;
+pub type PEVT_DMF_BufferPool_TimerCallback =
+    Option<unsafe extern "C" fn(DMFMODULE, *mut VOID, *mut VOID, *mut VOID)>;
+pub type PEVT_DMF_BufferQueue_ReuseCleanup =
+    Option<unsafe extern "C" fn(DMFMODULE, *mut VOID, *mut VOID)>;
+pub type PEVT_DMF_ThreadedBufferQueue_ReuseCleanup =
+    Option<unsafe extern "C" fn(DMFMODULE, *mut VOID, *mut VOID)>;
+pub type PEVT_DMF_Thread_Function = Option<unsafe extern "C" fn(DMFMODULE)>;
+pub type PEVT_DMF_ThreadedBufferQueue_Callback = Option<
+    unsafe extern "C" fn(
+        DMFMODULE,
+        *mut UCHAR,
+        ULONG,
+        *mut VOID,
+        *mut NTSTATUS,
+    ) -> ThreadedBufferQueue_BufferDisposition_INT,
+>;
+pub type PEVT_DMF_QueuedWorkItem_Callback =
+    Option<unsafe extern "C" fn(DMFMODULE, *mut VOID, *mut VOID) -> ScheduledTask_Result_Type_INT>;
 pub type PEVT_DMF_RingBuffer_Enumeration =
     Option<unsafe extern "C" fn(DMFMODULE, *mut UCHAR, ULONG, *mut VOID) -> BOOLEAN>;
 pub type PEVT_DMF_ContinuousRequestTarget_BufferInput =

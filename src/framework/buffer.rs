@@ -102,11 +102,16 @@ impl Buffer {
     /// As [`Buffer::from_client`], if the buffer is one of the slab that the hint names; `None` if it
     /// is not.
     #[inline]
-    pub fn from_client_near(address: usize, hint: Hint) -> Option<Result<Buffer, Error>> {
-        // SAFETY: by the contract of `Hint::new`.
+    pub fn from_client_near(
+        address: usize,
+        hint: Hint,
+        allowed: impl FnOnce(&Slab) -> Result<(), Error>,
+    ) -> Option<Result<Buffer, Error>> {
+        // SAFETY: whoever keeps a hint uses it only while its slab is alive.
         let slab = unsafe { hint.0?.as_ref() };
-        // SAFETY: as above.
-        slab.at(address).map(|meta| take(unsafe { meta.as_ref() }))
+        let meta = slab.at(address)?;
+        // SAFETY: the meta lies in its slab.
+        Some(allowed(slab).and_then(|()| take(unsafe { meta.as_ref() })))
     }
 
     /// Hands the buffer to the Client.

@@ -1,7 +1,7 @@
 //! A list of buffers, linked through their metas: any number of buffers of any pools, nothing is
 //! allocated, each step O(1). The lock of the list's owner guards it.
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, ClientBuffer};
 use super::slab::Meta;
 use std::ptr::NonNull;
 
@@ -25,6 +25,16 @@ pub struct Place(NonNull<Meta>);
 // SAFETY: a place is an address; the list's owner decides who uses it.
 unsafe impl Send for Place {}
 
+impl Place {
+    pub(super) fn of(meta: NonNull<Meta>) -> Self {
+        Self(meta)
+    }
+
+    pub(super) fn meta(self) -> NonNull<Meta> {
+        self.0
+    }
+}
+
 impl List {
     pub fn len(&self) -> u32 {
         self.length
@@ -45,6 +55,26 @@ impl List {
     #[inline]
     pub fn pop_front(&mut self) -> Option<Buffer> {
         self.head.map(|head| self.remove(Place(head)))
+    }
+
+    pub fn first(&self) -> Option<Place> {
+        self.head.map(Place)
+    }
+
+    pub fn last(&self) -> Option<Place> {
+        self.tail.map(Place)
+    }
+
+    /// The place behind `place`, which is in this list.
+    pub fn after(&self, place: Place) -> Option<Place> {
+        self.meta(place.0).next.get().map(Place)
+    }
+
+    /// What the Client would see of the buffer at `place`, which is in this list.
+    pub fn view(&self, place: Place) -> ClientBuffer {
+        // SAFETY: the list owns the buffer; the token is forgotten, so it is not freed.
+        let buffer = std::mem::ManuallyDrop::new(unsafe { Buffer::from_meta(place.0) });
+        buffer.view()
     }
 
     /// Takes the buffer at `place`, which is in this list, out of it.

@@ -8,14 +8,17 @@
 //! - [`frames`]: which library code the calling thread is inside of.
 //! - [`slab`], [`buffer`], [`list`]: the memory of pools and who owns which buffer.
 //! - [`span`]: bytes that somebody else vouches for.
-//! - [`thread`]: worker threads and fork.
+//! - [`thread`]: worker threads and fork. [`timer`], [`alarms`]: one thread for all timers, and the
+//!   timers of a list's buffers. [`passive`]: threads for work that may block.
 
+pub mod alarms;
 pub mod buffer;
 pub mod frames;
 pub mod handle;
 pub mod list;
 pub mod memory;
 pub mod misuse;
+pub mod passive;
 pub mod slab;
 pub mod slot;
 pub mod span;
@@ -23,4 +26,5 @@ pub mod status;
 pub mod sync;
 pub mod table;
 pub mod thread;
+pub mod timer;
 pub mod tree;

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!  one allocation
-//! +------+------+------+-----+--------+--------+--------+-----+
-//! | Slab | Meta | Meta | ... | buffer | buffer | buffer | ... |      every buffer one stride apart
-//! +------+------+------+-----+--------+--------+--------+-----+
+//! +------+-------+--------------------+--------+--------+-----+
+//! | Slab | Metas | TimerCells, if any | buffer | buffer | ... |      every buffer one stride apart
+//! +------+-------+--------------------+--------+--------+-----+
 //!
 //!  one stride                                    S: buffer size, C: context size
 //! +-----------+----------+-----+-------------+----------+-----+
@@ -44,7 +44,7 @@ pub mod holder {
 }
 
 /// What the library knows of one buffer.
-#[repr(C, align(64))]
+#[repr(C)]
 pub struct Meta {
     /// The list that the buffer is in guards its links with its own lock.
     pub previous: Cell<Option<NonNull<Meta>>>,
@@ -53,6 +53,41 @@ pub struct Meta {
     pub holder: AtomicU32,
     /// The Client has had the buffer since it was last zeroed.
     pub dirty: Cell<bool>,
+}
+
+/// What happens when a buffer's timer expires.
+#[derive(Clone, Copy, Default)]
+pub struct Alarm {
+    /// C's callback and context, as the surface gave them.
+    pub callback: usize,
+    pub context: usize,
+    /// Nanoseconds.
+    pub period: u64,
+}
+
+/// The timer of a buffer. Whoever owns the buffer owns it.
+pub struct TimerCell {
+    alarm: Cell<Alarm>,
+    /// Where the buffer stands among its list's alarms, plus one; 0: the timer does not run.
+    position: Cell<u32>,
+}
+
+impl TimerCell {
+    pub fn position(&self) -> Option<usize> {
+        (self.position.get() as usize).checked_sub(1)
+    }
+
+    pub fn set_position(&self, position: Option<usize>) {
+        self.position.set(position.map_or(0, |position| position as u32 + 1));
+    }
+
+    pub fn alarm(&self) -> Alarm {
+        self.alarm.get()
+    }
+
+    pub fn set_alarm(&self, alarm: Alarm) {
+        self.alarm.set(alarm);
+    }
 }
 
 /// See the file's head.
@@ -65,6 +100,7 @@ pub struct Slab {
     /// ceil(2^64 / stride), so that an offset becomes an index with one multiplication.
     reciprocal: u64,
     count: usize,
+    has_timers: bool,
     buffer_size: u32,
     context_size: u32,
     context_offset: usize,
@@ -96,6 +132,7 @@ static ALL: RwLock<Option<RBTree<ByAddress>>> = RwLock::new(None);
 pub struct Shape {
     pub buffer_size: u32,
     pub context_size: u32,
+    pub with_timer: bool,
 }
 
 fn rounded(size: u32) -> Option<usize> {
@@ -112,8 +149,12 @@ impl Slab {
         let stride = rounded(shape.context_size)
             .and_then(|size| size.checked_add(context_offset))
             .ok_or_else(no_memory)?;
-        let metas = size_of::<Meta>().checked_mul(count).ok_or_else(no_memory)?;
-        let head = size_of::<Slab>().checked_add(metas).ok_or_else(no_memory)?;
+        let timer = if shape.with_timer { size_of::<TimerCell>() } else { 0 };
+        let head = (size_of::<Meta>() + timer)
+            .checked_mul(count)
+            .and_then(|metas| metas.checked_add(size_of::<Slab>()))
+            .and_then(|head| head.checked_next_multiple_of(ALIGNMENT))
+            .ok_or_else(no_memory)?;
         let size = stride
             .checked_mul(count)
             .and_then(|size| size.checked_add(head))
@@ -132,6 +173,7 @@ impl Slab {
                 stride,
                 reciprocal: u64::MAX / stride as u64 + 1,
                 count,
+                has_timers: shape.with_timer,
                 buffer_size: shape.buffer_size,
                 context_size: shape.context_size,
                 context_offset,
@@ -169,6 +211,10 @@ impl Slab {
 
     pub fn source(&self) -> Handle {
         self.owners[0]
+    }
+
+    pub fn has_timers(&self) -> bool {
+        self.has_timers
     }
 
     /// Whether `module` is the slab's pool or a Module that the pool belongs to.
@@ -269,6 +315,19 @@ impl Meta {
         unsafe { self.buffer().add(self.slab().context_offset) }
     }
 
+    /// The buffer's timer, if it was made with one. Zeroed memory is a timer that does not run.
+    pub fn timer(&self) -> Option<&TimerCell> {
+        let slab = self.slab();
+        if !slab.has_timers {
+            return None;
+        }
+        // SAFETY: the timer cells follow the metas in the slab's allocation, one for each.
+        unsafe {
+            let first = slab.meta(0).add(slab.count).cast::<TimerCell>();
+            Some(first.add(self.index()).as_ref())
+        }
+    }
+
     pub fn buffer_size(&self) -> u32 {
         self.slab().buffer_size
     }
@@ -345,7 +404,7 @@ mod tests {
     #[test]
     fn every_buffer_is_found_by_its_address_and_nothing_else_is() {
         for (buffer_size, context_size, count) in [(1, 0, 3), (64, 16, 100), (4097, 3, 17)] {
-            let shape = Shape { buffer_size, context_size };
+            let shape = Shape { buffer_size, context_size, with_timer: count == 3 };
             let slab = Slab::new(shape, count, Handle::NULL).ok().unwrap();
             // SAFETY: the slab lives until `free_all`.
             let reference = unsafe { slab.as_ref() };
@@ -368,7 +427,7 @@ mod tests {
 
     #[test]
     fn a_freed_slab_is_not_found() {
-        let shape = Shape { buffer_size: 64, context_size: 0 };
+        let shape = Shape { buffer_size: 64, context_size: 0, with_timer: false };
         let slab = Slab::new(shape, 2, Handle::NULL).ok().unwrap();
         // SAFETY: the slab lives until `free_all`.
         let start = unsafe { slab.as_ref().meta(0).as_ref() }.buffer().as_ptr().addr();
@@ -378,7 +437,7 @@ mod tests {
 
     #[test]
     fn an_overrun_of_one_byte_is_seen_once() {
-        let shape = Shape { buffer_size: 5, context_size: 3 };
+        let shape = Shape { buffer_size: 5, context_size: 3, with_timer: true };
         let slab = Slab::new(shape, 1, Handle::NULL).ok().unwrap();
         // SAFETY: the slab lives until `free_all`.
         let meta = unsafe { slab.as_ref().meta(0).as_ref() };

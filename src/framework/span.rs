@@ -57,6 +57,16 @@ impl Span {
         self.fill_at(0, bytes)
     }
 
+    /// Copies what fits of another span to this one.
+    pub fn copy_from(&self, source: Span) -> usize {
+        let count = self.length.min(source.length);
+        if count > 0 {
+            // SAFETY: both ranges lie within spans, which their makers vouch for.
+            unsafe { std::ptr::copy(source.address, self.address, count) };
+        }
+        count
+    }
+
     /// Whether `bytes` start with the span's bytes.
     pub fn is_start_of(&self, bytes: &[u8]) -> bool {
         if self.length == 0 {

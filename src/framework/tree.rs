@@ -543,7 +543,8 @@ thread_local! {
     static IDENTITY: u8 = const { 0 };
 }
 
-fn thread_id() -> usize {
+/// What tells threads apart while they live.
+pub fn thread_id() -> usize {
     IDENTITY.with(|identity| std::ptr::from_ref(identity).addr())
 }
 

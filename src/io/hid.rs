@@ -272,7 +272,7 @@ impl Source for Reports {
         }
     }
 
-    fn resume(&mut self) {
+    fn resume(&mut self, _after: Duration) {
         // As many as the system can have kept, and no more, so that a fast device cannot hold us.
         for _ in 0..memory_of_the_system() {
             if !matches!(self.read(Duration::ZERO), Ok(1..)) {

@@ -9,15 +9,15 @@ use crate::framework::memory::Shared;
 use crate::framework::status::{Error, Status};
 use crate::framework::thread;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Where reports come from.
 pub trait Source: Send + 'static {
     /// The next report, with its ID byte first.
     fn next(&mut self) -> Next<'_>;
 
-    /// Somebody wants reports again: forget what was kept meanwhile.
-    fn resume(&mut self);
+    /// Somebody wants reports again, after nobody did for a while: forget what was kept meanwhile.
+    fn resume(&mut self, after: Duration);
 
     /// Whether a report is made only when somebody asks for one, so that none is ever superfluous.
     fn is_on_demand(&self) -> bool {
@@ -47,8 +47,7 @@ pub fn start(
 
 /// What the thread is to do.
 enum Task {
-    /// `true`: nobody wanted reports until now.
-    Read(bool),
+    Read,
     Backlog,
     Control(Claim),
     Announce,
@@ -57,8 +56,10 @@ enum Task {
 
 fn run(core: &Core, mut source: impl Source) {
     let mut until = None;
+    // Nobody has wanted reports since then.
+    let mut paused = Some(Instant::now());
     loop {
-        match next_task(core, &source, until.take()) {
+        match next_task(core, &source, until.take(), &mut paused) {
             Task::End => return,
             Task::Announce => {
                 core.end_all(Status::DEVICE_NOT_CONNECTED);
@@ -66,9 +67,9 @@ fn run(core: &Core, mut source: impl Source) {
             }
             Task::Control(claim) => core.answer(claim),
             Task::Backlog => deliver_from_backlog(core),
-            Task::Read(after_a_pause) => {
-                if after_a_pause {
-                    source.resume();
+            Task::Read => {
+                if let Some(since) = paused.take() {
+                    source.resume(since.elapsed());
                 }
                 match source.next() {
                     Next::Report(report) => core.deliver(report),
@@ -81,8 +82,12 @@ fn run(core: &Core, mut source: impl Source) {
     }
 }
 
-fn next_task(core: &Core, source: &impl Source, until: Option<Instant>) -> Task {
-    let mut paused = false;
+fn next_task(
+    core: &Core,
+    source: &impl Source,
+    until: Option<Instant>,
+    paused: &mut Option<Instant>,
+) -> Task {
     let mut state = core.state.lock();
     loop {
         if state.closed {
@@ -104,14 +109,16 @@ fn next_task(core: &Core, source: &impl Source, until: Option<Instant>) -> Task 
             }
         } else if wanted && (asked || !source.is_on_demand()) {
             match until {
-                Some(moment) if Instant::now() < moment => {
+                Some(moment) if paused.is_none() && Instant::now() < moment => {
                     core.changed.wait_until(&mut state, moment);
                     continue;
                 }
-                _ => return Task::Read(paused),
+                _ => return Task::Read,
             }
         }
-        paused |= !wanted;
+        if !wanted {
+            paused.get_or_insert_with(Instant::now);
+        }
         core.changed.wait(&mut state);
     }
 }

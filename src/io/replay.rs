@@ -131,13 +131,8 @@ impl Source for Player {
         Next::Report(self.recording.event(index).1)
     }
 
-    fn resume(&mut self) {
-        // The event that was next when everybody stopped is due now.
-        if self.next == 0 || self.is_on_demand() || self.is_over() {
-            self.clock = None;
-        } else {
-            self.clock = Instant::now().checked_sub(self.due());
-        }
+    fn resume(&mut self, after: Duration) {
+        self.clock = self.clock.and_then(|clock| clock.checked_add(after));
     }
 
     fn is_on_demand(&self) -> bool {

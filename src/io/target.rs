@@ -329,11 +329,23 @@ impl Object for Target {
     }
 
     fn close(&mut self, _handle: Handle) {
-        if let Some(thread) = self.thread.get_mut().take() {
+        self.end();
+    }
+}
+
+impl Target {
+    fn end(&self) {
+        self.shut();
+        if let Some(thread) = self.thread.lock().take() {
             thread::join(thread);
         }
-        // A read that came after `shut` looked, and before the thread ended.
-        self.core.end_all(Status::CANCELLED);
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // One that never became an object has a thread all the same.
+        self.end();
     }
 }
 

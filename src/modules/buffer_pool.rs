@@ -7,14 +7,20 @@
 //! than were configured. A buffer put back while grown does not go to the list; if it has a slab of
 //! its own it is freed, if it belongs to the pool's slab it waits in `spare` for the next growth.
 //!
+//! Timers. A buffer put into a Sink with a timer is taken out again when the timer expires; whether
+//! the timer or somebody else gets it is decided under the pool's lock. The pool keeps its timers in a
+//! heap of its own and has the timer thread call it when the first is due.
+//!
 //! Source: Dmf_BufferQueue.md, Module Remarks.
 
-use crate::framework::buffer::{Buffer, Hint};
+use crate::framework::alarms::Alarms;
+use crate::framework::buffer::{Buffer, ClientBuffer, Hint};
 use crate::framework::handle::{Handle, Kind};
-use crate::framework::list::List;
-use crate::framework::slab::Shape;
+use crate::framework::list::{List, Place};
+use crate::framework::slab::{Alarm, Shape, Slab};
 use crate::framework::status::{Error, Status};
-use crate::framework::table::{Object, Ref};
+use crate::framework::table::{Guard, Kept, Object, Ref};
+use crate::framework::timer;
 use crate::framework::tree::Draft;
 
 /// How a Source makes its buffers.
@@ -23,7 +29,6 @@ pub struct Settings {
     pub count: u32,
     pub shape: Shape,
     pub look_aside: bool,
-    pub with_timer: bool,
 }
 
 /// Where a buffer goes in a list.
@@ -33,12 +38,33 @@ pub enum End {
     Tail,
 }
 
+/// What an enumeration does with the buffer it has just shown, and whether it goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Continue,
+    Stop,
+    RemoveAndStop,
+    StopTimerAndStop,
+    StopTimerAndContinue,
+    ResetTimerAndStop,
+    ResetTimerAndContinue,
+}
+
 /// See the file's head.
 pub struct BufferPool {
     list: List,
     source: Option<Source>,
     /// The slab that buffers put here mostly come from.
     home: Hint,
+    /// Of a Sink that belongs to a queue: the Source whose buffers alone it takes, and the Module that
+    /// timer callbacks are told.
+    queue: Option<QueueSide>,
+    /// Nothing is put here any more.
+    sealed: bool,
+    alarms: Alarms,
+    timers: Option<timer::User>,
+    /// When the timer thread is going to call, at the latest.
+    called_at: u64,
 }
 
 struct Source {
@@ -49,19 +75,38 @@ struct Source {
     spare: List,
 }
 
+#[derive(Clone, Copy)]
+struct QueueSide {
+    only: Handle,
+    face: Handle,
+}
+
 impl Object for BufferPool {
     const KIND: Kind = Kind::BufferPool;
 }
 
 impl BufferPool {
-    /// An empty list for buffers of any Source. `home`: where they mostly come from.
-    pub fn sink(home: Hint) -> Self {
-        Self { list: List::default(), source: None, home }
+    fn empty() -> Self {
+        Self {
+            list: List::default(),
+            source: None,
+            home: Hint::default(),
+            queue: None,
+            sealed: false,
+            alarms: Alarms::default(),
+            timers: None,
+            called_at: u64::MAX,
+        }
+    }
+
+    /// An empty list for buffers of any Source.
+    pub fn sink() -> Self {
+        Self::empty()
     }
 
     /// A Source with all its buffers. `handle` is the pool's own.
     pub fn source(handle: Handle, settings: Settings) -> Result<Self, Error> {
-        let Settings { count, shape, look_aside, with_timer } = settings;
+        let Settings { count, shape, look_aside } = settings;
         let invalid = |text| Err(Error::new(Status::INVALID_PARAMETER, text));
         if shape.buffer_size == 0 {
             return invalid("BufferSize is 0");
@@ -69,46 +114,55 @@ impl BufferPool {
         if count == 0 && !look_aside {
             return invalid("BufferCount is 0 without EnableLookAside");
         }
-        if count == 0 && with_timer {
+        if count == 0 && shape.with_timer {
             return invalid("CreateWithTimer with BufferCount 0");
         }
-        let mut list = List::default();
-        let mut home = Hint::default();
+        let mut pool = Self::empty();
         if count > 0 {
             for buffer in Buffer::all_of_new_slab(shape, count, handle)? {
-                home = buffer.hint();
-                list.push_back(buffer);
+                pool.home = buffer.hint();
+                pool.list.push_back(buffer);
             }
         }
-        let source = Source { settings, allocated: count, spare: List::default() };
-        Ok(Self { list, source: Some(source), home })
+        pool.source = Some(Source { settings, allocated: count, spare: List::default() });
+        Ok(pool)
     }
 
     pub fn count(&self) -> u32 {
         self.list.len()
     }
 
-    /// Where this Source's buffers lie; the hint may be used while the pool is open.
-    pub fn home(&self) -> Hint {
-        self.home
+    /// Whether a buffer of that slab may be put here.
+    #[inline]
+    fn admits(&self, handle: Handle, slab: &Slab) -> Result<(), Error> {
+        let only = match (&self.source, self.queue) {
+            (Some(_), _) => handle,
+            (None, Some(queue)) => queue.only,
+            (None, None) => return Ok(()),
+        };
+        if slab.source() == only {
+            return Ok(());
+        }
+        Err(Error::misuse(Status::INVALID_PARAMETER, "the buffer belongs to another Source"))
     }
 
     /// Takes what the Client gives back; nothing changes unless that is one of its buffers and may be
     /// put here.
     #[inline]
-    fn take(&self, handle: Handle, address: usize) -> Result<Buffer, Error> {
-        if let Some(taken) = Buffer::from_client_near(address, self.home) {
-            return taken;
+    fn take(
+        &self,
+        handle: Handle,
+        address: usize,
+        also: impl Fn(&Slab) -> Result<(), Error>,
+    ) -> Result<Buffer, Error> {
+        if self.sealed {
+            return Err(Error::new(Status::INVALID_DEVICE_STATE, "the queue is being deleted"));
         }
-        Buffer::from_client(address, |slab| {
-            if self.source.is_some() && slab.source() != handle {
-                return Err(Error::misuse(
-                    Status::INVALID_PARAMETER,
-                    "the buffer belongs to another Source",
-                ));
-            }
-            Ok(())
-        })
+        let allowed = |slab: &Slab| self.admits(handle, slab).and_then(|()| also(slab));
+        match Buffer::from_client_near(address, self.home, allowed) {
+            Some(taken) => taken,
+            None => Buffer::from_client(address, allowed),
+        }
     }
 
     /// Puts a buffer into the list; gives it back if the pool has shrunk by it.
@@ -131,11 +185,20 @@ impl BufferPool {
         None
     }
 
+    /// Takes the buffer at `place`; its timer is forgotten.
+    #[inline]
+    fn remove(&mut self, place: Place) -> Buffer {
+        if !self.alarms.is_empty() {
+            self.alarms.stop(place);
+        }
+        self.list.remove(place)
+    }
+
     /// Takes the first buffer, or says how to make one.
     #[inline]
     fn get(&mut self) -> Got {
-        if let Some(buffer) = self.list.pop_front() {
-            return Got::Buffer(buffer);
+        if let Some(place) = self.list.first() {
+            return Got::Buffer(self.remove(place));
         }
         let Some(source) = self.source.as_mut().filter(|source| source.settings.look_aside) else {
             return Got::Nothing;
@@ -146,6 +209,38 @@ impl BufferPool {
             None => Got::Grow(source.settings.shape),
         }
     }
+
+    /// Appends a buffer whose timer expires at `at`; gives it back if that cannot be.
+    fn put_with_timer(
+        &mut self,
+        handle: Handle,
+        buffer: Buffer,
+        alarm: Alarm,
+        at: u64,
+        expired: timer::Fire,
+    ) -> Result<(), (Buffer, Error)> {
+        self.list.push_back(buffer);
+        let Some(place) = self.list.last() else { unreachable!("a buffer was just appended") };
+        place.set_alarm(alarm);
+        let started =
+            self.alarms.start(place, at).and_then(|()| self.schedule(handle, at, expired));
+        started.map_err(|error| (self.remove(place), error))
+    }
+
+    /// Has the timer thread call at `at`, unless it calls earlier anyway.
+    fn schedule(&mut self, handle: Handle, at: u64, expired: timer::Fire) -> Result<(), Error> {
+        if self.called_at <= at {
+            return Ok(());
+        }
+        if self.timers.is_none() {
+            self.timers = Some(timer::User::attach()?);
+        }
+        if let Some(timers) = &self.timers {
+            timers.schedule(at, handle, expired)?;
+        }
+        self.called_at = at;
+        Ok(())
+    }
 }
 
 enum Got {
@@ -155,12 +250,31 @@ enum Got {
     Nothing,
 }
 
+/// A buffer whose timer has expired, on its way to the Client's callback.
+pub struct Expired {
+    pub buffer: ClientBuffer,
+    pub alarm: Alarm,
+    /// The Module that the callback is told.
+    pub module: Handle,
+    /// Keeps the pool open until the callback has returned.
+    pub pool: Kept,
+}
+
 impl Ref<BufferPool> {
     /// Makes a Source as a child of an object that is being made.
     pub fn source_below(parent: &Draft, settings: Settings) -> Result<Self, Error> {
         let draft = parent.child(Kind::BufferPool)?;
         let pool = BufferPool::source(draft.handle(), settings)?;
         Ok(Self::new(draft.open(pool)?))
+    }
+
+    /// Makes the Sink of a queue as a child of the queue, which is being made. It takes the buffers of
+    /// `source` alone, its older sibling, whose slab therefore lives while the Sink is open.
+    pub fn sink_below(parent: &Draft, source: Self) -> Result<Self, Error> {
+        let mut pool = BufferPool::sink();
+        pool.home = source.lock()?.home;
+        pool.queue = Some(QueueSide { only: source.handle, face: parent.handle() });
+        Ok(Self::new(parent.child(Kind::BufferPool)?.open(pool)?))
     }
 
     /// The first buffer; a Source's is zeroed. UNSUCCESSFUL: none, and none could be made.
@@ -194,6 +308,14 @@ impl Ref<BufferPool> {
         made.map_err(|_| Error::new(Status::UNSUCCESSFUL, "the pool is empty and out of memory"))
     }
 
+    /// Takes from the Client a buffer that may be put here, without putting it.
+    pub fn take_from_client(&self, address: usize) -> Result<Buffer, Error> {
+        match self.lock() {
+            Ok(pool) => pool.take(self.handle, address, |_| Ok(())),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Puts back what the Client has at `address`. A pool that closes or is gone frees its own
     /// buffer. `Ok(Some(report))`: done, but somebody wrote beyond the buffer's end.
     #[inline]
@@ -202,7 +324,7 @@ impl Ref<BufferPool> {
             Ok(pool) => pool,
             Err(error) => return free_after_close(self.handle, address, error).map(|()| None),
         };
-        let buffer = pool.take(self.handle, address)?;
+        let buffer = pool.take(self.handle, address, |_| Ok(()))?;
         let overrun = buffer.check().err();
         let superfluous = pool.put(buffer, end);
         drop(pool);
@@ -210,18 +332,147 @@ impl Ref<BufferPool> {
         Ok(overrun)
     }
 
+    /// Appends to a Sink what the Client has at `address`; when the timer expires `expired` is called
+    /// with this pool's handle, on the timer thread.
+    pub fn put_from_client_with_timer(
+        &self,
+        address: usize,
+        alarm: Alarm,
+        expired: timer::Fire,
+    ) -> Result<Option<Error>, Error> {
+        let mut pool = self.lock()?;
+        if pool.source.is_some() {
+            return Err(Error::misuse(
+                Status::INVALID_DEVICE_REQUEST,
+                "buffers with a timer go into a Sink",
+            ));
+        }
+        let buffer = pool.take(self.handle, address, |slab| {
+            if slab.has_timers() {
+                return Ok(());
+            }
+            Err(Error::misuse(
+                Status::INVALID_PARAMETER,
+                "the buffer has no timer: its Source was made without CreateWithTimer",
+            ))
+        })?;
+        let overrun = buffer.check().err();
+        let at = timer::now().saturating_add(alarm.period);
+        match pool.put_with_timer(self.handle, buffer, alarm, at, expired) {
+            Ok(()) => Ok(overrun),
+            Err((buffer, error)) => {
+                drop(pool);
+                buffer.into_client();
+                Err(error)
+            }
+        }
+    }
+
+    /// The next buffer whose timer has expired; `None` once there is none, and then the timer thread
+    /// calls again when the next one is due.
+    pub fn expire(&self, expired: timer::Fire) -> Option<Expired> {
+        let mut pool = self.lock().ok()?;
+        let Some(place) = pool.alarms.due(timer::now()) else {
+            pool.called_at = u64::MAX;
+            if let Some(at) = pool.alarms.next() {
+                // Without memory for it the timer fires with the next one that is started.
+                let _ = pool.schedule(self.handle, at, expired);
+            }
+            return None;
+        };
+        let alarm = place.alarm();
+        let buffer = pool.remove(place);
+        let module = pool.queue.map_or(self.handle, |queue| queue.face);
+        Some(Expired { buffer: buffer.into_client(), alarm, module, pool: pool.keep() })
+    }
+
     /// Puts back a buffer that the library has; it is freed if the pool is gone.
     #[inline]
     pub fn put(&self, buffer: Buffer, end: End) {
         let superfluous = match self.lock() {
-            Ok(mut pool) => pool.put(buffer, end),
-            Err(_) => Some(buffer),
+            Ok(mut pool) if !pool.sealed => pool.put(buffer, end),
+            _ => Some(buffer),
         };
         drop(superfluous);
     }
 
+    /// Takes all buffers at once, without their timers.
+    pub fn drain(&self) -> Result<List, Error> {
+        Ok(self.lock()?.drain())
+    }
+
+    /// As [`Ref::drain`]; nothing can be put here any more.
+    pub fn seal(&self) -> List {
+        self.lock().map_or_else(
+            |_| List::default(),
+            |mut pool| {
+                pool.sealed = true;
+                pool.drain()
+            },
+        )
+    }
+
     pub fn count(&self) -> Result<u32, Error> {
         Ok(self.lock()?.count())
+    }
+
+    /// Shows the buffers of a Sink, first to last, under the lock, which `show` keeps. A running timer
+    /// is paused while its buffer is shown. The buffer that was removed, if one was.
+    pub fn enumerate(
+        &self,
+        expired: timer::Fire,
+        mut show: impl FnMut(&mut Guard<BufferPool>, ClientBuffer) -> Step,
+    ) -> Result<Option<ClientBuffer>, Error> {
+        let mut pool = self.lock()?;
+        if pool.source.is_some() {
+            return Err(Error::misuse(
+                Status::INVALID_DEVICE_REQUEST,
+                "a Source is not enumerated: its buffers are unused",
+            ));
+        }
+        let mut next = pool.list.first();
+        while let Some(place) = next {
+            let paused = pool.pause(place);
+            let view = pool.list.view(place);
+            let step = show(&mut pool, view);
+            if step == Step::RemoveAndStop {
+                return Ok(Some(pool.list.remove(place).into_client()));
+            }
+            if let Some(remaining) = paused {
+                let after = match step {
+                    Step::StopTimerAndStop | Step::StopTimerAndContinue => None,
+                    Step::ResetTimerAndStop | Step::ResetTimerAndContinue => {
+                        Some(place.alarm().period)
+                    }
+                    _ => Some(remaining),
+                };
+                if let Some(after) = after {
+                    let at = timer::now().saturating_add(after);
+                    // The alarm's place in the heap was just given back: there is room for it.
+                    let _ = pool.alarms.start(place, at);
+                    let _ = pool.schedule(self.handle, at, expired);
+                }
+            }
+            let goes_on = matches!(
+                step,
+                Step::Continue | Step::StopTimerAndContinue | Step::ResetTimerAndContinue
+            );
+            next = if goes_on { pool.list.after(place) } else { None };
+        }
+        Ok(None)
+    }
+}
+
+impl BufferPool {
+    fn drain(&mut self) -> List {
+        self.alarms.clear();
+        std::mem::take(&mut self.list)
+    }
+
+    /// Stops the timer of a buffer; what was left of it, in nanoseconds.
+    fn pause(&mut self, place: Place) -> Option<u64> {
+        let at = self.alarms.stop(place)?;
+        Some(at.saturating_sub(timer::now()))
     }
 }
 

@@ -213,12 +213,7 @@ impl RingBuffer {
         Ok(())
     }
 
-    /// Item `index`, counted from the oldest.
-    pub fn item(&self, index: usize) -> Option<&[u8]> {
-        (index < self.count).then(|| &self.items[self.slot(self.head + index)])
-    }
-
-    /// As [`RingBuffer::item`], for a callback that may change the bytes.
+    /// Item `index`, counted from the oldest, for a callback that may change its bytes.
     pub fn item_mut(&mut self, index: usize) -> Option<&mut [u8]> {
         if index >= self.count {
             return None;

@@ -10,7 +10,8 @@
  * CHECK_... reports and goes on, REQUIRE_... reports and leaves the test. A test must account for the misuse it causes
  * (CHECK_MISUSE or MISUSE_IGNORE): what is left at its end fails it.
  *
- * Environment: DMF_TEST_SCALE multiplies the rounds of stress tests (1; 0.1 for slow tools, 100 for a long run).
+ * Environment: DMF_TEST_SCALE multiplies the rounds of stress tests (1; 0.1 for slow tools, 100 for a long run);
+ * DMF_TEST_ONLY names the one test to run.
  */
 #ifndef DMF_TESTS_HARNESS_H
 #define DMF_TESTS_HARNESS_H
@@ -32,7 +33,9 @@
 /* A test that has not ended after so many seconds hangs. Generous: valgrind and a busy machine are slow. */
 #define HARNESS_WATCHDOG_SECONDS 300
 /* How long EVENTUALLY waits. */
+#ifndef HARNESS_EVENTUALLY_SECONDS
 #define HARNESS_EVENTUALLY_SECONDS 30
+#endif
 
 static struct
 {
@@ -242,6 +245,12 @@ static HARNESS_UNUSED void harness_watchdog(int signal_number)
 
 static HARNESS_UNUSED void harness_run(const char* name, void (*test)(void))
 {
+    const char* only = getenv("DMF_TEST_ONLY");
+
+    if (only != NULL && strcmp(only, name) != 0)
+    {
+        return;
+    }
     harness.Test = name;
     harness.Failures = 0;
     harness.Tests++;

@@ -25,6 +25,7 @@ static DMFMODULE source_create_sized(ULONG count, ULONG look_aside, ULONG buffer
     BufferPool_SourceSettings settings = {count, buffer_size, context_size, look_aside, 0, NonPagedPoolNx};
     DMFMODULE pool = NULL;
     CHECK_SUCCESS(source_try(&settings, &pool));
+    CHECK(pool != NULL);
     return pool;
 }
 
@@ -41,6 +42,7 @@ static DMFMODULE sink_create(void)
     DMF_CONFIG_BufferPool_AND_ATTRIBUTES_INIT(&config, &attributes);
     config.BufferPoolMode = BufferPool_Mode_Sink;
     CHECK_SUCCESS(DMF_BufferPool_Create(NULL, &attributes, WDF_NO_OBJECT_ATTRIBUTES, &pool));
+    CHECK(pool != NULL);
     return pool;
 }
 
@@ -48,6 +50,7 @@ static VOID* buffer_get(DMFMODULE pool)
 {
     VOID* buffer = NULL;
     CHECK_SUCCESS(DMF_BufferPool_Get(pool, &buffer, NULL));
+    CHECK(buffer != NULL);
     return buffer;
 }
 

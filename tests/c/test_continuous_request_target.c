@@ -203,6 +203,7 @@ static FIXTURE fixture_create(ULONG requests, ULONG buffers, ULONG reports)
     configure(&config, &attributes, requests, buffers);
     CHECK_SUCCESS(DMF_Device_Create(NULL, &fixture.Device));
     CHECK_SUCCESS(DMF_ContinuousRequestTarget_Create(fixture.Device, &attributes, NULL, &fixture.Module));
+    CHECK(fixture.Module != NULL);
     if (reports != 0)
     {
         fixture.Target = target_open(fixture.Device, reports, 0, 1);
@@ -274,6 +275,7 @@ TEST(a_module_without_requests_needs_no_request_type)
 
     DMF_ContinuousRequestTarget_ATTRIBUTES_INIT(&attributes);
     REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Create(NULL, &attributes, NULL, &module));
+    CHECK(module != NULL);
     CHECK_EQUAL(DMF_ContinuousRequestTarget_StreamingCountGet(module), 0);
     WdfObjectDelete(module);
 }
@@ -897,6 +899,7 @@ TEST(a_stream_can_be_stopped_and_started_at_any_time)
     EVENTUALLY(STREAMING(fixture) == 0);
     /* A report that was with a Request when that was canceled is not shown: the Client stopped before it came. */
     CHECK_EQUAL(stream.WrongContent, 0);
+    CHECK(REPORTS() > 0);
     CHECK(REPORTS() <= REPORTS_ALL);
     WdfObjectDelete(fixture.Device);
 }
@@ -1423,6 +1426,7 @@ TEST(threads_may_start_and_stop_the_same_stream)
         pthread_create(&threads[i], NULL, toggles, fixture.Module);
     }
     harness_sleep_milliseconds((long)harness_rounds(300));
+    EVENTUALLY(CALLS() > 0);
     atomic_store(&keep_toggling, false);
     for (int i = 0; i < THREADS; i++)
     {

@@ -25,6 +25,7 @@ static DMFMODULE pool_create(WDFDEVICE device)
     DMFMODULE pool = NULL;
     pool_configure(&config, &attributes);
     CHECK_SUCCESS(DMF_BufferPool_Create(device, &attributes, WDF_NO_OBJECT_ATTRIBUTES, &pool));
+    CHECK(pool != NULL);
     return pool;
 }
 
@@ -32,6 +33,7 @@ static WDFDEVICE device_create(void)
 {
     WDFDEVICE device = NULL;
     CHECK_SUCCESS(DMF_Device_Create(WDF_NO_OBJECT_ATTRIBUTES, &device));
+    CHECK(device != NULL);
     return device;
 }
 
@@ -298,6 +300,7 @@ TEST(a_paged_pool_with_passive_level_is_fine)
     attributes.PassiveLevel = TRUE;
     CHECK_SUCCESS(DMF_BufferPool_Create(NULL, &attributes, NULL, &pool));
     CHECK_MISUSE(0);
+    CHECK_EQUAL(DMF_BufferPool_Count(pool), 2);
     WdfObjectDelete(pool);
 }
 

@@ -23,6 +23,7 @@ static WDFDEVICE device_create(void)
 {
     WDFDEVICE device = NULL;
     CHECK_SUCCESS(DMF_Device_Create(WDF_NO_OBJECT_ATTRIBUTES, &device));
+    CHECK(device != NULL);
     return device;
 }
 
@@ -172,6 +173,7 @@ TEST(a_context_of_another_type_is_null)
 
     WDF_OBJECT_ATTRIBUTES_INIT_CONTEXT_TYPE(&attributes, FIRST_CONTEXT);
     REQUIRE_SUCCESS(DMF_Device_Create(&attributes, &device));
+    CHECK(FirstContextGet(device) != NULL);
     CHECK(WdfObjectGet_SECOND_CONTEXT(device) == NULL);
     MISUSE_IGNORE();
     WdfObjectDelete(device);
@@ -706,7 +708,7 @@ static void* creates_and_deletes(void* failed)
         VOID* buffer = NULL;
 
         if (!NT_SUCCESS(DMF_Device_Create(NULL, &device)) || !NT_SUCCESS(pool_create(device, NULL, &pool)) ||
-            !NT_SUCCESS(DMF_BufferPool_Get(pool, &buffer, NULL)))
+            !NT_SUCCESS(DMF_BufferPool_Get(pool, &buffer, NULL)) || buffer == NULL)
         {
             atomic_fetch_add((atomic_uint*)failed, 1);
             continue;

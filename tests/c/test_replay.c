@@ -77,6 +77,7 @@ static DMFMODULE stream_create(WDFDEVICE device, ULONG requests)
     config.EvtContinuousRequestTargetBufferOutput = ReportArrived;
     config.ContinuousRequestTargetMode = ContinuousRequestTarget_Mode_Manual;
     CHECK_SUCCESS(DMF_ContinuousRequestTarget_Create(device, &attributes, NULL, &module));
+    CHECK(module != NULL);
     return module;
 }
 
