@@ -17,7 +17,7 @@ foreach(source IN LISTS dmf_test_sources)
     add_test(NAME valgrind.${name} COMMAND ${DMF_VALGRIND_COMMAND} $<TARGET_FILE:${name}>
       WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
     # valgrind runs one thread at a time, some 30 times slower, so stress tests take fewer rounds.
-    set_tests_properties(valgrind.${name} PROPERTIES LABELS valgrind TIMEOUT 600 ENVIRONMENT DMF_TEST_SCALE=0.1)
+    set_tests_properties(valgrind.${name} PROPERTIES LABELS valgrind TIMEOUT 600 ENVIRONMENT DMF_TEST_SCALE=0.01)
   endif()
 endforeach()
 if(NOT VALGRIND_PROGRAM)

@@ -18,6 +18,16 @@ add_test(NAME examples
   WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
 set_tests_properties(examples PROPERTIES TIMEOUT 120)
 
+# The examples that need neither device nor recording, each by itself.
+foreach(name buffer_pipeline packet_assembler)
+  add_test(NAME example.${name} COMMAND ${name})
+  set_tests_properties(example.${name} PROPERTIES TIMEOUT 120)
+  if(VALGRIND_PROGRAM)
+    add_test(NAME valgrind.example.${name} COMMAND ${DMF_VALGRIND_COMMAND} $<TARGET_FILE:${name}>)
+    set_tests_properties(valgrind.example.${name} PROPERTIES LABELS valgrind TIMEOUT 600)
+  endif()
+endforeach()
+
 # What is checked in agrees with the sources and with the library.
 add_test(NAME headers_are_up_to_date
   COMMAND ${dmf_run_cargo} run --quiet -p xtask -- headers --check

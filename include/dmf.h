@@ -22,6 +22,7 @@
 #include "dmf/Dmf_BufferQueue.h"
 #include "dmf/Dmf_QueuedWorkItem.h"
 #include "dmf/Dmf_ThreadedBufferQueue.h"
+#include "dmf/Dmf_NotifyUserWithRequest.h"
 #include "dmf/Dmf_ContinuousRequestTarget.h"
 
 #endif /* DMF_H */

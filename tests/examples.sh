@@ -33,3 +33,16 @@ expect_one_line() {
 expect_one_line "$build/stream_hid" /dev/hidraw-of-nobody
 expect_one_line "$build/stream_hid" ffff:fffe
 expect_one_line "$build/record_hid" --output /dev/null /dev/hidraw-of-nobody
+
+# expect_line LINE PROGRAM ARGUMENT…: it exits with 0, and prints this line among others.
+expect_line() {
+    local line=$1
+    shift
+    "$@" >"$out" 2>"$err" || fail "$*: exit code $?"
+    grep -qxF "$line" "$out" || fail "$*: does not print \"$line\""
+    [ ! -s "$err" ] || fail "$*: complains"
+    echo "$(basename "$1"): $line"
+}
+expect_line "producer 2: 1000 readings, average 2.495" "$build/buffer_pipeline" 1000
+expect_line "packet 2, 24 bytes: and whole packets leave." "$build/packet_assembler"
+expect_line "6 packets out of 18 pieces; 46 bytes were no packet" "$build/packet_assembler"

@@ -19,11 +19,6 @@ typedef struct {
     EVT_DMF_BufferQueue_ReuseCleanup* EvtBufferQueueReuseCleanup;
 } DMF_CONFIG_BufferQueue;
 
-/**
- * A Config as the initializers give it.
- */
-#define FRESH_CONFIG (DMF_CONFIG_BufferQueue){  }
-
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus

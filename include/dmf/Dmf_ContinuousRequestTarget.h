@@ -192,6 +192,117 @@ NTSTATUS DMF_ContinuousRequestTarget_SendSynchronously(DMFMODULE DmfModule,
                                                        ULONG RequestTimeoutMilliseconds,
                                                        size_t* BytesWritten);
 
+/**
+ * Sends one Request without waiting for its end.
+ *
+ * Parameters: RequestBuffer: RequestLength bytes to send, may be NULL if that is 0; ResponseBuffer:
+ * ResponseLength bytes to receive into, may be NULL if that is 0; both are used in place until the callback;
+ * RequestTimeoutMilliseconds: 0 for ever; EvtContinuousRequestTargetSingleAsynchronousRequest: called
+ * exactly once if the Request was sent, may be NULL; SingleAsynchronousRequestClientContext: handed to it.
+ * Returns whether the Request was sent: STATUS_SUCCESS; STATUS_INVALID_DEVICE_STATE (no target is set);
+ * STATUS_INVALID_PARAMETER (RequestType, or NULL with a length); STATUS_INVALID_BUFFER_SIZE (shorter than
+ * the device's longest report); STATUS_INVALID_DEVICE_REQUEST; STATUS_DEVICE_NOT_CONNECTED;
+ * STATUS_INVALID_HANDLE; STATUS_INSUFFICIENT_RESOURCES.
+ * The callback runs on the target's thread, without a lock; its status is the Request's:
+ * STATUS_IO_TIMEOUT after the time, STATUS_CANCELLED when the Module or the target is deleted. Any thread,
+ * callbacks included. Source: Dmf_ContinuousRequestTarget.md, Send.
+ */
+NTSTATUS DMF_ContinuousRequestTarget_Send(DMFMODULE DmfModule,
+                                          VOID* RequestBuffer,
+                                          size_t RequestLength,
+                                          VOID* ResponseBuffer,
+                                          size_t ResponseLength,
+                                          ContinuousRequestTarget_RequestType RequestType,
+                                          ULONG RequestIoctl,
+                                          ULONG RequestTimeoutMilliseconds,
+                                          EVT_DMF_ContinuousRequestTarget_SendCompletion* EvtContinuousRequestTargetSingleAsynchronousRequest,
+                                          VOID* SingleAsynchronousRequestClientContext);
+
+/**
+ * As DMF_ContinuousRequestTarget_Send, and says where the callback runs.
+ *
+ * Parameters: CompletionOption: Default: the target's thread; Passive: a passive thread, where it may block.
+ * Returns as DMF_ContinuousRequestTarget_Send; STATUS_INVALID_PARAMETER also for another CompletionOption.
+ * Any thread. Source: Dmf_ContinuousRequestTarget.md, SendEx.
+ */
+NTSTATUS DMF_ContinuousRequestTarget_SendEx(DMFMODULE DmfModule,
+                                            VOID* RequestBuffer,
+                                            size_t RequestLength,
+                                            VOID* ResponseBuffer,
+                                            size_t ResponseLength,
+                                            ContinuousRequestTarget_RequestType RequestType,
+                                            ULONG RequestIoctl,
+                                            ULONG RequestTimeoutMilliseconds,
+                                            ContinuousRequestTarget_CompletionOptions CompletionOption,
+                                            EVT_DMF_ContinuousRequestTarget_SendCompletion* EvtContinuousRequestTargetSingleAsynchronousRequest,
+                                            VOID* SingleAsynchronousRequestClientContext);
+
+/**
+ * DMF_ContinuousRequestTarget_SendEx of the later API (DMF_API_LEVEL 2025): as
+ * DMF_ContinuousRequestTarget_Send, with an id to cancel by.
+ *
+ * Parameters: DmfRequestIdCancel: gets the id before the callback can run, may be NULL.
+ * Returns as DMF_ContinuousRequestTarget_Send. Any thread.
+ */
+NTSTATUS DMF_ContinuousRequestTarget_SendEx_2025(DMFMODULE DmfModule,
+                                                 VOID* RequestBuffer,
+                                                 size_t RequestLength,
+                                                 VOID* ResponseBuffer,
+                                                 size_t ResponseLength,
+                                                 ContinuousRequestTarget_RequestType RequestType,
+                                                 ULONG RequestIoctl,
+                                                 ULONG RequestTimeoutMilliseconds,
+                                                 EVT_DMF_ContinuousRequestTarget_SendCompletion* EvtContinuousRequestTargetSingleAsynchronousRequest,
+                                                 VOID* SingleAsynchronousRequestClientContext,
+                                                 RequestTarget_DmfRequestCancel* DmfRequestIdCancel);
+
+/**
+ * Cancels a single Request.
+ *
+ * Parameters: DmfRequestIdCancel: the id that sending it gave.
+ * Returns TRUE if the cancellation was delivered: the callback still comes, with STATUS_CANCELLED; FALSE if
+ * the id is unknown or the Request has ended. Never waits for the device. Any thread.
+ */
+BOOLEAN DMF_ContinuousRequestTarget_Cancel(DMFMODULE DmfModule, RequestTarget_DmfRequestCancel DmfRequestIdCancel);
+
+/**
+ * Makes a Request that can be sent again and again.
+ *
+ * Parameters: DmfRequestIdReuse: gets its id.
+ * Returns STATUS_SUCCESS; STATUS_INVALID_PARAMETER; STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE;
+ * STATUS_INSUFFICIENT_RESOURCES.
+ * Memory: freed with DMF_ContinuousRequestTarget_ReuseDelete, or with the Module. Any thread.
+ */
+NTSTATUS DMF_ContinuousRequestTarget_ReuseCreate(DMFMODULE DmfModule, RequestTarget_DmfRequestReuse* DmfRequestIdReuse);
+
+/**
+ * Deletes a Request that DMF_ContinuousRequestTarget_ReuseCreate made.
+ *
+ * Returns TRUE; FALSE if the id is unknown or the Request is being sent. Any thread.
+ */
+BOOLEAN DMF_ContinuousRequestTarget_ReuseDelete(DMFMODULE DmfModule, RequestTarget_DmfRequestReuse DmfRequestIdReuse);
+
+/**
+ * As DMF_ContinuousRequestTarget_Send, with a Request that DMF_ContinuousRequestTarget_ReuseCreate made.
+ *
+ * Parameters: DmfRequestIdReuse: its id; DmfRequestIdCancel: gets an id to cancel by before the callback can
+ * run, may be NULL.
+ * Returns as DMF_ContinuousRequestTarget_Send; STATUS_OBJECTID_NOT_FOUND (unknown, or being sent). The
+ * callback may send it again. Any thread.
+ */
+NTSTATUS DMF_ContinuousRequestTarget_ReuseSend(DMFMODULE DmfModule,
+                                               RequestTarget_DmfRequestReuse DmfRequestIdReuse,
+                                               VOID* RequestBuffer,
+                                               size_t RequestLength,
+                                               VOID* ResponseBuffer,
+                                               size_t ResponseLength,
+                                               ContinuousRequestTarget_RequestType RequestType,
+                                               ULONG RequestIoctl,
+                                               ULONG RequestTimeoutMilliseconds,
+                                               EVT_DMF_ContinuousRequestTarget_SendCompletion* EvtContinuousRequestTargetSingleAsynchronousRequest,
+                                               VOID* SingleAsynchronousRequestClientContext,
+                                               RequestTarget_DmfRequestCancel* DmfRequestIdCancel);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

@@ -115,6 +115,65 @@ extern "C" {
 NTSTATUS DMF_Device_Create(WDF_OBJECT_ATTRIBUTES* ObjectAttributes, WDFDEVICE* Device);
 
 /**
+ * The program is about to sleep: streams of the device's Modules stop, as after
+ * DMF_ContinuousRequestTarget_StopAndWait. With PurgeAndStartTargetInD0Callbacks the target first finishes
+ * what it has begun, for five seconds at most; with CancelAndResendRequestInD0Callbacks, and without
+ * either, its Requests are canceled.
+ *
+ * Returns STATUS_SUCCESS; STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE (being deleted). From inside a
+ * stream's own callback that stream is stopped without waiting. Any thread.
+ */
+NTSTATUS DMF_Device_D0Exit(WDFDEVICE Device);
+
+/**
+ * The program has woken: streams that DMF_Device_D0Exit stopped start again.
+ *
+ * Returns STATUS_SUCCESS; the first stream's status that could not start (the others are started);
+ * STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE (being deleted). Any thread.
+ */
+NTSTATUS DMF_Device_D0Entry(WDFDEVICE Device);
+
+/**
+ * Makes a Request, to be submitted to a Method that takes one.
+ *
+ * Parameters: Device: parent, may be NULL; InputBuffer, InputLength, OutputBuffer, OutputLength: used in place,
+ * the caller's from the completion on; NULL if the length is 0; IoControlCode; EvtCompletion: called exactly
+ * once, on the thread that ends the Request, without a lock; may be NULL; Context: handed to it; Request: gets
+ * the handle, NULL on failure.
+ * Returns STATUS_SUCCESS; STATUS_INVALID_PARAMETER (NULL); STATUS_INVALID_HANDLE (Device);
+ * STATUS_DELETE_PENDING; STATUS_INSUFFICIENT_RESOURCES.
+ * Memory: the caller deletes the Request with WdfObjectDelete once it is completed, in its callback at the
+ * earliest, or leaves it to the Device, whose deletion ends it with STATUS_CANCELLED. Any thread.
+ */
+NTSTATUS DMF_Request_Create(WDFDEVICE Device,
+                            VOID* InputBuffer,
+                            size_t InputLength,
+                            VOID* OutputBuffer,
+                            size_t OutputLength,
+                            ULONG IoControlCode,
+                            EVT_DMF_Request_Completion* EvtCompletion,
+                            VOID* Context,
+                            WDFREQUEST* Request);
+
+/**
+ * Cancels a Request. One that is not submitted yet is marked: its submission completes it with
+ * STATUS_CANCELLED.
+ *
+ * Returns TRUE if the cancellation was delivered; FALSE if the Request has ended, or is no Request. Never waits
+ * for whoever has the Request. Any thread.
+ */
+BOOLEAN DMF_Request_Cancel(WDFREQUEST Request);
+
+/**
+ * Waits until a Request is completed and its completion callback has returned.
+ *
+ * Parameters: TimeoutMilliseconds: 0 for ever; Status, Information: get how it ended; may be NULL.
+ * Returns STATUS_SUCCESS; STATUS_IO_TIMEOUT (the Request stays pending); STATUS_INVALID_HANDLE (also when it is
+ * deleted meanwhile). Any thread but the one that is to complete it.
+ */
+NTSTATUS DMF_Request_Wait(WDFREQUEST Request, ULONG TimeoutMilliseconds, NTSTATUS* Status, ULONG_PTR* Information);
+
+/**
  * Opens a recording in hid-recorder's format as a target that answers reads and
  * IOCTL_HID_GET_REPORT_DESCRIPTOR. Reports have their ID byte first (0 for devices without IDs). While
  * nobody reads it stands still. At the end pending and later reads end with
@@ -140,6 +199,25 @@ NTSTATUS DMF_IoTarget_ReplayOpen(WDFDEVICE Device,
  * STATUS_INVALID_PARAMETER (NULL, or Size). Any thread, callbacks included.
  */
 NTSTATUS DMF_IoTarget_StatisticsGet(WDFIOTARGET Target, DMF_IO_TARGET_STATISTICS* Statistics);
+
+/**
+ * Makes a target that the program itself implements.
+ *
+ * Parameters: Device: parent, may be NULL; EvtRequest: called for each Request, one after the other, on the
+ * target's own thread: it returns the Request's status with Information set, or STATUS_PENDING to keep it and
+ * complete it later, from any thread, with WdfRequestCompleteWithInformation. Context: handed to it. Target:
+ * gets the handle, NULL on failure.
+ * Cancellation: WdfRequestMarkCancelable says how to cancel a Request that is kept. One that is kept without it
+ * ends for its sender at once when it is canceled, and its buffers must not be touched any more; a stream's
+ * buffers stay reserved until the target completes the Request all the same.
+ * Returns STATUS_SUCCESS; STATUS_INVALID_PARAMETER (EvtRequest or Target is NULL); STATUS_INVALID_HANDLE
+ * (Device); STATUS_DELETE_PENDING; STATUS_INSUFFICIENT_RESOURCES.
+ * Memory: WdfObjectDelete closes the target: what it has ends with STATUS_CANCELLED. Any thread.
+ */
+NTSTATUS DMF_IoTarget_ClientCreate(WDFDEVICE Device,
+                                   EVT_DMF_IoTarget_Request* EvtRequest,
+                                   VOID* Context,
+                                   WDFIOTARGET* Target);
 
 /**
  * Parameters that any device satisfies, without waiting.

@@ -64,6 +64,83 @@ PVOID WdfObjectGetTypedContextWorker(WDFOBJECT Handle, PCWDF_OBJECT_CONTEXT_TYPE
  */
 PVOID WdfMemoryGetBuffer(WDFMEMORY Memory, size_t* BufferSize);
 
+/**
+ * The Request's input buffer.
+ *
+ * Parameters: MinimumRequiredLength: bytes it must have; Buffer: gets its address; Length: gets its bytes, may
+ * be NULL.
+ * Returns STATUS_SUCCESS; STATUS_BUFFER_TOO_SMALL (shorter, or there is none); STATUS_INVALID_DEVICE_STATE
+ * (completed); STATUS_INVALID_PARAMETER; STATUS_INVALID_HANDLE.
+ * Memory: valid until the Request is completed. Any thread.
+ */
+NTSTATUS WdfRequestRetrieveInputBuffer(WDFREQUEST Request, size_t MinimumRequiredLength, PVOID* Buffer, size_t* Length);
+
+/**
+ * The Request's output buffer; see WdfRequestRetrieveInputBuffer.
+ */
+NTSTATUS WdfRequestRetrieveOutputBuffer(WDFREQUEST Request, size_t MinimumRequiredSize, PVOID* Buffer, size_t* Length);
+
+/**
+ * Completes a Request, with the information that was set.
+ *
+ * Whoever has the Request may complete it, from any thread: its creator before it is submitted or after a Module
+ * refused it, a Module's Client or a target while it is with them. The completion callback runs before this
+ * returns. Misuse, and nothing happens: a Request that is completed already, or waits in a queue of the
+ * library.
+ */
+void WdfRequestComplete(WDFREQUEST Request, NTSTATUS Status);
+
+/**
+ * As WdfRequestComplete, and sets the information: bytes transferred, by convention.
+ */
+void WdfRequestCompleteWithInformation(WDFREQUEST Request, NTSTATUS Status, ULONG_PTR Information);
+
+/**
+ * Sets the information that the Request is completed with. Any thread.
+ */
+void WdfRequestSetInformation(WDFREQUEST Request, ULONG_PTR Information);
+
+/**
+ * The information of the Request; 0 before it is set. Any thread.
+ */
+ULONG_PTR WdfRequestGetInformation(WDFREQUEST Request);
+
+/**
+ * The status that the Request was completed with, STATUS_PENDING before; STATUS_INVALID_HANDLE if it is no
+ * Request. Any thread.
+ */
+NTSTATUS WdfRequestGetStatus(WDFREQUEST Request);
+
+/**
+ * Whether the Request was canceled, has timed out, or lost its device. Any thread.
+ */
+BOOLEAN WdfRequestIsCanceled(WDFREQUEST Request);
+
+/**
+ * Says how a Request that the caller has can be canceled: EvtRequestCancel is called, without a lock, on the
+ * thread that cancels, and must complete the Request. If it is canceled already the routine is called at
+ * once. Misuse: a Request that the caller does not have. Any thread.
+ */
+void WdfRequestMarkCancelable(WDFREQUEST Request, PFN_WDF_REQUEST_CANCEL EvtRequestCancel);
+
+/**
+ * As WdfRequestMarkCancelable, but a Request that is canceled already stays with the caller.
+ *
+ * Returns STATUS_SUCCESS; STATUS_CANCELLED (the routine is not called; the caller completes the Request);
+ * STATUS_INVALID_DEVICE_REQUEST (the caller does not have the Request: misuse); STATUS_INVALID_PARAMETER;
+ * STATUS_INVALID_HANDLE. Any thread.
+ */
+NTSTATUS WdfRequestMarkCancelableEx(WDFREQUEST Request, PFN_WDF_REQUEST_CANCEL EvtRequestCancel);
+
+/**
+ * Takes the cancel routine back, before the Request is completed.
+ *
+ * Returns STATUS_SUCCESS (the routine was not called and will not be); STATUS_CANCELLED (it was, and completes the
+ * Request); STATUS_INVALID_DEVICE_REQUEST (the Request is not marked: misuse); STATUS_INVALID_HANDLE. Any
+ * thread.
+ */
+NTSTATUS WdfRequestUnmarkCancelable(WDFREQUEST Request);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

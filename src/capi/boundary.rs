@@ -25,6 +25,15 @@ impl Neutral for u8 {
 impl Neutral for u32 {
     const NEUTRAL: Self = 0;
 }
+impl Neutral for u64 {
+    const NEUTRAL: Self = 0;
+}
+impl Neutral for i64 {
+    const NEUTRAL: Self = 0;
+}
+impl Neutral for usize {
+    const NEUTRAL: Self = 0;
+}
 impl<T> Neutral for *mut T {
     const NEUTRAL: Self = std::ptr::null_mut();
 }

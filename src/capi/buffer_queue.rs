@@ -28,7 +28,7 @@ pub struct DMF_CONFIG_BufferQueue {
 }
 
 /// A Config as the initializers give it.
-pub const FRESH_CONFIG: DMF_CONFIG_BufferQueue = DMF_CONFIG_BufferQueue {
+pub(super) const FRESH_CONFIG: DMF_CONFIG_BufferQueue = DMF_CONFIG_BufferQueue {
     source_settings: FRESH_SETTINGS,
     evt_buffer_queue_reuse_cleanup: None,
 };

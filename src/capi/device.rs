@@ -1,6 +1,10 @@
 //! WDFDEVICE: the root that a program hangs its objects on.
 
 use super::boundary::{not_null, put, status};
+use crate::framework::handle::Handle;
+use crate::framework::status::Error;
+use crate::framework::{table, tree};
+use crate::modules::continuous_request_target::ContinuousRequestTarget;
 use super::object::Attributes;
 use super::types::*;
 use crate::framework::handle::Kind;
@@ -37,4 +41,48 @@ pub unsafe extern "C" fn create(
         unsafe { put(device, handle.to_c()) };
         Ok(())
     })
+}
+
+/// Tells the Modules below a device, one after the other.
+fn tell_streams(
+    device: WDFDEVICE,
+    tell: fn(&ContinuousRequestTarget) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let device = Handle::from_c(device);
+    // The device must be one, and open.
+    drop(table::lock::<Device>(device)?);
+    let mut first = Ok(());
+    tree::for_each_below(device, Kind::ContinuousRequestTarget, |module| {
+        let told = table::enter(module, tell);
+        if first.is_ok() {
+            first = told;
+        }
+    })?;
+    first
+}
+
+/// The program is about to sleep: streams of the device's Modules stop, as after
+/// DMF_ContinuousRequestTarget_StopAndWait. With PurgeAndStartTargetInD0Callbacks the target first finishes
+/// what it has begun, for five seconds at most; with CancelAndResendRequestInD0Callbacks, and without
+/// either, its Requests are canceled.
+///
+/// Returns STATUS_SUCCESS; STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE (being deleted). From inside a
+/// stream's own callback that stream is stopped without waiting. Any thread.
+#[unsafe(export_name = "DMF_Device_D0Exit")]
+pub unsafe extern "C" fn d0_exit(device: WDFDEVICE) -> NTSTATUS {
+    status(c"DMF_Device_D0Exit", device, || {
+        tell_streams(device, |module| {
+            module.sleep();
+            Ok(())
+        })
+    })
+}
+
+/// The program has woken: streams that DMF_Device_D0Exit stopped start again.
+///
+/// Returns STATUS_SUCCESS; the first stream's status that could not start (the others are started);
+/// STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE (being deleted). Any thread.
+#[unsafe(export_name = "DMF_Device_D0Entry")]
+pub unsafe extern "C" fn d0_entry(device: WDFDEVICE) -> NTSTATUS {
+    status(c"DMF_Device_D0Entry", device, || tell_streams(device, ContinuousRequestTarget::wake))
 }

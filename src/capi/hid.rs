@@ -101,7 +101,7 @@ pub unsafe extern "C" fn open(
             usage: params.usage,
         };
         let wait = Duration::from_millis(u64::from(params.wait_milliseconds));
-        let handle = register(device, || hid::open(selector, wait))?;
+        let handle = register(device, |_| hid::open(selector, wait))?;
         // SAFETY: the caller's pointer, not NULL.
         unsafe { put(target, handle.to_c()) };
         Ok(())

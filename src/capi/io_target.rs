@@ -6,11 +6,14 @@ use super::boundary::{not_null, put, status, text};
 use super::object::device_of;
 use super::types::*;
 use crate::framework::handle::{Handle, Kind};
+use crate::framework::memory::try_box;
 use crate::framework::status::{Error, Status};
 use crate::framework::table;
 use crate::framework::sync::Ordering;
 use crate::framework::tree::{self, Choices};
+use crate::io::client::{self, Implementation};
 use crate::io::replay::{self, Pace};
+use crate::io::request::{Claim, Operation, Outcome};
 use crate::io::target::Target;
 use std::ffi::c_char;
 use std::path::Path;
@@ -52,11 +55,12 @@ pub struct DMF_IO_TARGET_STATISTICS {
 /// Makes a target as an object below the device, which is looked at before anything is opened.
 pub fn register(
     device: WDFDEVICE,
-    open: impl FnOnce() -> Result<Target, Error>,
+    open: impl FnOnce(Handle) -> Result<Target, Error>,
 ) -> Result<Handle, Error> {
     let choices = Choices { parent: device_of(device)?, ..Choices::default() };
     let draft = tree::reserve(Kind::IoTarget, choices)?;
-    draft.open(open()?)
+    let target = open(draft.handle())?;
+    draft.open(target)
 }
 
 /// Opens a recording in hid-recorder's format as a target that answers reads and
@@ -87,7 +91,7 @@ pub unsafe extern "C" fn replay_open(
         };
         let path = path.and_then(|path| path.to_str().ok());
         let path = path.ok_or(Error::new(Status::INVALID_PARAMETER, "Path is not UTF-8"))?;
-        let handle = register(device, || replay::open(Path::new(path), pace))?;
+        let handle = register(device, |_| replay::open(Path::new(path), pace))?;
         // SAFETY: the caller's pointer, not NULL.
         unsafe { put(target, handle.to_c()) };
         Ok(())
@@ -142,6 +146,89 @@ pub unsafe extern "C" fn statistics_get(
         }
         // SAFETY: not NULL, and of the right size.
         unsafe { put(statistics, filled) };
+        Ok(())
+    })
+}
+
+/// A target that the program implements.
+struct Callback {
+    callback: unsafe extern "C" fn(
+        WDFIOTARGET,
+        WDFREQUEST,
+        ContinuousRequestTarget_RequestType_INT,
+        ULONG,
+        *mut VOID,
+        usize,
+        *mut VOID,
+        usize,
+        *mut ULONG_PTR,
+        *mut VOID,
+    ) -> NTSTATUS,
+    target: Handle,
+    context: usize,
+}
+
+impl Implementation for Callback {
+    fn perform(&self, claim: &Claim) -> Option<Outcome> {
+        let (request_type, ioctl) = match claim.operation {
+            Operation::InternalIoctl(code) => (1, code),
+            Operation::Ioctl(code) => (2, code),
+            Operation::Read => (3, 0),
+            Operation::Write => (4, 0),
+        };
+        let mut information = 0;
+        // SAFETY: the program vouches for its callback; the Request's buffers are its until it completes
+        // the Request.
+        let status = unsafe {
+            (self.callback)(
+                self.target.to_c(),
+                claim.request.handle.to_c(),
+                request_type,
+                ioctl,
+                claim.input.address().cast(),
+                claim.input.len(),
+                claim.output.address().cast(),
+                claim.output.len(),
+                &mut information,
+                std::ptr::with_exposed_provenance_mut(self.context),
+            )
+        };
+        client::outcome(Status(status), information)
+    }
+}
+
+/// Makes a target that the program itself implements.
+///
+/// Parameters: Device: parent, may be NULL; EvtRequest: called for each Request, one after the other, on the
+/// target's own thread: it returns the Request's status with Information set, or STATUS_PENDING to keep it and
+/// complete it later, from any thread, with WdfRequestCompleteWithInformation. Context: handed to it. Target:
+/// gets the handle, NULL on failure.
+/// Cancellation: WdfRequestMarkCancelable says how to cancel a Request that is kept. One that is kept without it
+/// ends for its sender at once when it is canceled, and its buffers must not be touched any more; a stream's
+/// buffers stay reserved until the target completes the Request all the same.
+/// Returns STATUS_SUCCESS; STATUS_INVALID_PARAMETER (EvtRequest or Target is NULL); STATUS_INVALID_HANDLE
+/// (Device); STATUS_DELETE_PENDING; STATUS_INSUFFICIENT_RESOURCES.
+/// Memory: WdfObjectDelete closes the target: what it has ends with STATUS_CANCELLED. Any thread.
+#[unsafe(export_name = "DMF_IoTarget_ClientCreate")]
+pub unsafe extern "C" fn client_create(
+    device: WDFDEVICE,
+    evt_request: PEVT_DMF_IoTarget_Request,
+    context: *mut VOID,
+    target: *mut WDFIOTARGET,
+) -> NTSTATUS {
+    status(c"DMF_IoTarget_ClientCreate", device, || {
+        not_null(target, "Target is NULL")?;
+        // SAFETY: the caller's pointer, not NULL.
+        unsafe { put(target, std::ptr::null_mut()) };
+        let Some(callback) = evt_request else {
+            return Err(Error::misuse(Status::INVALID_PARAMETER, "EvtRequest is NULL"));
+        };
+        let context = context.expose_provenance();
+        let handle = register(device, |handle| {
+            client::create(handle, try_box(Callback { callback, target: handle, context })?)
+        })?;
+        // SAFETY: as above.
+        unsafe { put(target, handle.to_c()) };
         Ok(())
     })
 }

@@ -54,12 +54,7 @@ pub unsafe extern "C" fn delete(object: WDFOBJECT) {
                 "a pool's memory is deleted with its pool; put the buffer back instead",
             ));
         }
-        if crate::io::request::is_the_librarys_own(handle) {
-            return Err(Error::misuse(
-                Status::INVALID_DEVICE_STATE,
-                "the Request belongs to the library",
-            ));
-        }
+        crate::io::request::check_delete(handle)?;
         tree::delete(handle)
     })
 }

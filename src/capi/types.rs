@@ -17,6 +17,9 @@ pub type ULONGLONG = u64;
 pub type LONGLONG = i64;
 pub type ULONG_PTR = usize;
 pub type NTSTATUS = i32;
+pub type PWSTR = *mut u16;
+/// `VOID*`, or an integer of the same size at DMF_API_LEVEL 2025.
+pub type DMF_NotifyUserWithRequest_EventCallbackContext = *mut c_void;
 
 /// Handles: ids behind opaque pointers.
 pub struct DMFMODULE__;
@@ -30,11 +33,16 @@ pub type WDFMEMORY = *mut WDFMEMORY__;
 pub type WDFREQUEST = *mut WDFREQUEST__;
 pub type WDFIOTARGET = *mut WDFIOTARGET__;
 pub type WDFOBJECT = *mut c_void;
+pub struct RequestTarget_DmfRequestCancel__;
+pub struct RequestTarget_DmfRequestReuse__;
+pub type RequestTarget_DmfRequestCancel = *mut RequestTarget_DmfRequestCancel__;
+pub type RequestTarget_DmfRequestReuse = *mut RequestTarget_DmfRequestReuse__;
 
 pub type POOL_TYPE_INT = i32;
 pub type ContinuousRequestTarget_RequestType_INT = i32;
 pub type ContinuousRequestTarget_ModeType_INT = i32;
 pub type ContinuousRequestTarget_BufferDisposition_INT = i32;
+pub type ContinuousRequestTarget_CompletionOptions_INT = i32;
 pub type BufferPool_ModeType_INT = i32;
 pub type BufferPool_EnumerationDispositionType_INT = i32;
 pub type ThreadedBufferQueue_BufferDisposition_INT = i32;
@@ -139,6 +147,28 @@ pub struct BufferPool_SourceSettings {
     pub pool_type: POOL_TYPE_INT,
 }
 
+pub type PEVT_DMF_ContinuousRequestTarget_SendCompletion = Option<
+    unsafe extern "C" fn(DMFMODULE, *mut VOID, *mut VOID, usize, *mut VOID, usize, NTSTATUS),
+>;
+pub type PEVT_DMF_NotifyUserWithRequest_Function =
+    Option<unsafe extern "C" fn(DMFMODULE, WDFREQUEST, ULONG_PTR, NTSTATUS)>;
+pub type PEVT_DMF_Request_Completion =
+    Option<unsafe extern "C" fn(WDFREQUEST, NTSTATUS, ULONG_PTR, *mut VOID)>;
+pub type PFN_WDF_REQUEST_CANCEL = Option<unsafe extern "C" fn(WDFREQUEST)>;
+pub type PEVT_DMF_IoTarget_Request = Option<
+    unsafe extern "C" fn(
+        WDFIOTARGET,
+        WDFREQUEST,
+        ContinuousRequestTarget_RequestType_INT,
+        ULONG,
+        *mut VOID,
+        usize,
+        *mut VOID,
+        usize,
+        *mut ULONG_PTR,
+        *mut VOID,
+    ) -> NTSTATUS,
+>;
 pub type PEVT_DMF_BufferPool_Enumeration = Option<
     unsafe extern "C" fn(
         DMFMODULE,

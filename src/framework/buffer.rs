@@ -99,16 +99,16 @@ impl Buffer {
         .unwrap_or_else(|| Err(slab::no_such_buffer()))
     }
 
-    /// As [`Buffer::from_client`], if the buffer is one of the slab that the hint names; `None` if it
+    /// As [`Buffer::from_client`], if the buffer is one of the home slab; `None` if it
     /// is not.
     #[inline]
     pub fn from_client_near(
         address: usize,
-        hint: Hint,
+        home: &Home,
         allowed: impl FnOnce(&Slab) -> Result<(), Error>,
     ) -> Option<Result<Buffer, Error>> {
-        // SAFETY: whoever keeps a hint uses it only while its slab is alive.
-        let slab = unsafe { hint.0?.as_ref() };
+        // SAFETY: the home keeps its slab.
+        let slab = unsafe { home.0?.as_ref() };
         let meta = slab.at(address)?;
         // SAFETY: the meta lies in its slab.
         Some(allowed(slab).and_then(|()| take(unsafe { meta.as_ref() })))
@@ -171,8 +171,10 @@ impl Buffer {
     }
 
     /// The slab of the buffer, for later look-ups.
-    pub fn hint(&self) -> Hint {
-        Hint(Some(NonNull::from(self.meta().slab())))
+    pub fn home(&self) -> Home {
+        let slab = self.meta().slab();
+        slab.retain();
+        Home(Some(NonNull::from(slab)))
     }
 
     pub(super) fn meta(&self) -> &Meta {
@@ -200,12 +202,30 @@ impl Drop for Buffer {
     }
 }
 
-/// A slab that is looked into first. Whoever keeps one sees to it that the slab is alive whenever it
-/// is used: a pool uses the hint of its own slab under its lock while it is open.
-#[derive(Clone, Copy, Default)]
-pub struct Hint(Option<NonNull<Slab>>);
+/// A slab that is looked into first. It keeps the slab: all of its buffers may be freed before.
+#[derive(Default)]
+pub struct Home(Option<NonNull<Slab>>);
 
-// SAFETY: a slab is Sync.
-unsafe impl Send for Hint {}
+// SAFETY: a slab is Sync, and is freed by whichever thread releases it last.
+unsafe impl Send for Home {}
 // SAFETY: see above.
-unsafe impl Sync for Hint {}
+unsafe impl Sync for Home {}
+
+impl Clone for Home {
+    fn clone(&self) -> Self {
+        if let Some(slab) = self.0 {
+            // SAFETY: this home keeps the slab.
+            unsafe { slab.as_ref() }.retain();
+        }
+        Self(self.0)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if let Some(slab) = self.0 {
+            // SAFETY: the slab was retained for this home, which goes away.
+            unsafe { Slab::release(slab) };
+        }
+    }
+}

@@ -104,7 +104,7 @@ pub struct Slab {
     buffer_size: u32,
     context_size: u32,
     context_offset: usize,
-    /// Buffers that somebody may still use.
+    /// Buffers that somebody may still use, and pools that look here first.
     live: AtomicUsize,
     /// The Source pool, then its ancestors that are Modules; NULL-filled.
     owners: [Handle; OWNERS],
@@ -237,12 +237,17 @@ impl Slab {
         (index * self.stride == offset).then(|| self.meta(index))
     }
 
-    /// One buffer fewer; the last one frees the slab.
+    /// Keeps the slab until [`Slab::release`].
+    pub(super) fn retain(&self) {
+        self.live.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One buffer fewer, or one who retained the slab; the last one frees it.
     ///
     /// # Safety
-    /// The caller owns a buffer of the slab and uses neither any more.
-    unsafe fn release(slab: NonNull<Slab>) {
-        // SAFETY: the slab lives until its last buffer is released.
+    /// The caller owns a buffer of the slab, or has retained it, and does not use it any more.
+    pub(super) unsafe fn release(slab: NonNull<Slab>) {
+        // SAFETY: the slab lives until its last user releases it.
         if unsafe { slab.as_ref() }.live.fetch_sub(1, Ordering::AcqRel) != 1 {
             return;
         }

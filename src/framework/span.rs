@@ -33,6 +33,11 @@ impl Span {
         Self { address: buffer.buffer.as_ptr(), length }
     }
 
+    /// The context of a buffer that the caller keeps until nobody uses the span.
+    pub fn of_context(buffer: ClientBuffer) -> Self {
+        Self { address: buffer.context.as_ptr(), length: buffer.context_size as usize }
+    }
+
     pub fn len(&self) -> usize {
         self.length
     }

@@ -19,10 +19,10 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 /// A body that the table holds.
-pub trait Object: Send + Sync + Sized + 'static {
+pub trait Object: Send + Sized + 'static {
     const KIND: Kind;
 
-    /// The object works without its lock ([`enter`]); only then are the next two called.
+    /// The object works without its lock ([`enter`]), and is Sync; only then are the next two called.
     const ENTERED: bool = false;
 
     /// Deletion has begun: refuse new work and end what can be ended, without waiting.
@@ -32,6 +32,9 @@ pub trait Object: Send + Sync + Sized + 'static {
     fn drained(&self) -> bool {
         true
     }
+
+    /// The object is about to be deleted; its Methods still work.
+    fn before_delete(_handle: Handle) {}
 
     /// Nothing else uses the object now. Its children are still there.
     fn close(&mut self, _handle: Handle) {}
@@ -213,7 +216,7 @@ pub fn links<T: Object>(handle: Handle) -> Result<[Handle; 2], Error> {
 }
 
 /// As [`enter`], also while the object closes if the thread is in one of its callbacks.
-pub fn enter_from_callback<T: Object, R>(
+pub fn enter_from_callback<T: Object + Sync, R>(
     handle: Handle,
     body: impl FnOnce(&T) -> Result<R, Error>,
 ) -> Result<R, Error> {
@@ -227,7 +230,7 @@ pub fn enter_from_callback<T: Object, R>(
 
 /// Runs `body` on the object behind `handle` if it is one of type `T` and open. The object stays
 /// until `body` returns; deletion waits for it.
-pub fn enter<T: Object, R>(
+pub fn enter<T: Object + Sync, R>(
     handle: Handle,
     body: impl FnOnce(&T) -> Result<R, Error>,
 ) -> Result<R, Error> {

@@ -105,6 +105,7 @@ impl Life {
 /// What the tree calls on a body whose type it does not know.
 struct Class {
     entered: bool,
+    before_delete: fn(Handle),
     shut: unsafe fn(*mut ()),
     drained: unsafe fn(*mut ()) -> bool,
     close: unsafe fn(*mut (), Handle),
@@ -116,6 +117,7 @@ struct ClassOf<T>(PhantomData<T>);
 impl<T: Object> ClassOf<T> {
     const CLASS: Class = Class {
         entered: T::ENTERED,
+        before_delete: T::before_delete,
         // SAFETY (all four): the tree passes the body that `open` was given, of type T; `close` and
         // `drop` when nothing else can reach it.
         shut: |body| unsafe { (*body.cast::<T>()).shut() },
@@ -205,6 +207,25 @@ impl Tree {
         }
     }
 
+    /// The object after `number` in a walk through everything below `root`.
+    fn next_below(&mut self, number: u32, root: u32) -> u32 {
+        let child = self.life(number).newest_child;
+        if child != NONE {
+            return child;
+        }
+        let mut number = number;
+        loop {
+            let life = self.life(number);
+            if life.older != NONE {
+                return life.older;
+            }
+            number = life.parent;
+            if number == root || number == NONE {
+                return NONE;
+            }
+        }
+    }
+
     fn is_within(&mut self, mut number: u32, root: u32) -> bool {
         while number != NONE {
             if number == root {
@@ -264,6 +285,27 @@ pub fn ancestor_of(handle: Handle, test: impl Fn(Handle) -> bool) -> Option<Hand
         next = parent_of(parent);
     }
     None
+}
+
+/// Calls `with` on each open object of a kind below an object, without a lock. Objects that come
+/// meanwhile may be left out.
+pub fn for_each_below(root: Handle, kind: Kind, mut with: impl FnMut(Handle)) -> Result<(), Error> {
+    let mut found = Vec::new();
+    {
+        let mut tree = TREE.lock();
+        let Some(root) = tree.find(root) else { return Ok(()) };
+        let mut next = tree.life(root).newest_child;
+        while next != NONE {
+            let life = tree.life(next);
+            if life.handle.is_kind(kind) && life.state == State::Open {
+                let handle = life.handle;
+                memory::try_push(&mut found, handle)?;
+            }
+            next = tree.next_below(next, root);
+        }
+    }
+    found.into_iter().for_each(&mut with);
+    Ok(())
 }
 
 /// An object that is being made: it has its handle and may have children, but nobody gets in.
@@ -605,6 +647,9 @@ fn shut_doors(handle: Handle) {
         if let Some(pre_close) = choices.pre_close {
             // SAFETY: the program vouches for its callback.
             frames::within(handle, Activity::Method, || unsafe { pre_close(handle.as_void()) });
+        }
+        if let Some(class) = class {
+            (class.before_delete)(handle);
         }
         set_stage(handle, Stage::Warned);
     }

@@ -5,17 +5,23 @@
 //! while nobody reads (the first moments after an open lose reports); what the system kept meanwhile
 //! is thrown away when reading starts again.
 //!
+//! Reports come through a duplicate of hidapi's descriptor where one is found ([`super::hidraw`]): it
+//! gives all that the system kept of a device that is gone before it tells so. Elsewhere they come
+//! through hidapi's own read, which does not. The environment variable `DMF_HID_WAIT`, `descriptor` or
+//! `slices`, chooses.
+//!
 //! On the C surface the first byte of every report is its ID; devices without IDs do not send one, so
 //! a zero is put before their reports.
 
 use super::hid_error;
-use super::reader::{self, Next, Source};
+use super::hidraw::{Descriptor, Opened};
+use super::reader::{self, Drain, Next, Source};
 use super::report_descriptor::{self, Layout};
 use super::request::Claim;
-use super::target::{Core, Device, Target};
-use crate::framework::memory::{Block, try_box, try_vec};
+use super::target::{Core, Device, Target, answer_control};
+use crate::framework::memory::{Block, Shared, try_box, try_vec};
 use crate::framework::status::{Error, Status, fail};
-use crate::framework::sync::Mutex;
+use crate::framework::sync::{Mutex, Ordering};
 use hidapi::{DeviceInfo, HidApi, HidDevice, HidResult};
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -119,7 +125,7 @@ pub fn open(selector: Selector<'_>, wait: Duration) -> Result<Target, Error> {
 }
 
 fn open_once(selector: Selector<'_>) -> Result<Target, Error> {
-    let device = {
+    let (device, reading) = {
         let _one = LIBRARY.lock();
         find_and_open(selector)?
     };
@@ -131,28 +137,63 @@ fn open_once(selector: Selector<'_>) -> Result<Target, Error> {
     let core = Core::new(layout, described)?;
     let device = Reports {
         device,
+        descriptor: reading,
         scratch: Block::new(layout.longest_input.max(64) + 1)?,
         layout,
         slice: slice(),
+        drain: Drain::new(ROOM_IN_THE_SYSTEM),
+        core: core.clone(),
     };
     let thread = reader::start("dmf-hid", core.clone(), device)?;
     Ok(Target::new(core, thread))
 }
 
-fn find_and_open(selector: Selector<'_>) -> Result<HidDevice, Error> {
+fn find_and_open(selector: Selector<'_>) -> Result<Handle, Error> {
     let api = guarded(HidApi::new)?;
     if let Some(path) = selector.path
         && !selector.is_particular()
     {
-        return open_path(&api, path);
+        return open_handle(&api, path);
     }
     match api.device_list().find(|device| selector.matches(device)) {
-        Some(device) => open_path(&api, device.path()),
+        Some(device) => open_handle(&api, device.path()),
         None => Err(fail!(
             NO_SUCH_DEVICE,
             "no HID device {}matches; is it plugged in?",
             Wanted(selector)
         )),
+    }
+}
+
+/// hidapi's handle, and a duplicate of the descriptor behind it where that was found.
+type Handle = (HidDevice, Option<Descriptor>);
+
+/// An open can take the number of a descriptor of the same node that the program closes meanwhile,
+/// and is not seen to be new then. The next one has another number.
+const OPENS: usize = 2;
+
+/// The caller holds [`LIBRARY`]: no other open of ours comes in between.
+fn open_handle(api: &HidApi, path: &CStr) -> Result<Handle, Error> {
+    let mut without = None;
+    for _ in 0..OPENS {
+        let Some(before) = opened_before(path) else { break };
+        let device = open_path(api, path)?;
+        if let Some(descriptor) = before.find_new() {
+            return Ok((device, Some(descriptor)));
+        }
+        without = Some(device);
+    }
+    match without {
+        Some(device) => Ok((device, None)),
+        None => Ok((open_path(api, path)?, None)),
+    }
+}
+
+/// `None`: the reports are to be read through hidapi.
+fn opened_before(path: &CStr) -> Option<Opened> {
+    match std::env::var_os("DMF_HID_WAIT") {
+        Some(way) if way == "slices" => None,
+        _ => Opened::of(path),
     }
 }
 
@@ -225,36 +266,65 @@ struct Described {
 }
 
 impl Device for Described {
-    fn control(&self, code: u32, claim: &Claim) -> Result<usize, Error> {
-        match code {
+    fn perform(&self, claim: Claim) {
+        answer_control(claim, |code, claim| match code {
             IOCTL_HID_GET_REPORT_DESCRIPTOR => answer(claim, &self.descriptor),
             _ => Err(Error::new(
                 Status::INVALID_DEVICE_REQUEST,
                 "the device does not answer this control code",
             )),
-        }
+        });
     }
 }
 
 /// The reports of a device.
 struct Reports {
     device: HidDevice,
+    /// `None`: read through hidapi.
+    descriptor: Option<Descriptor>,
     scratch: Block,
     layout: Layout,
     slice: Duration,
+    drain: Drain,
+    core: Shared<Core>,
 }
 
 impl Reports {
     /// Reads into the scratch buffer; the report's length there, with its ID byte.
     fn read(&mut self, wait: Duration) -> Result<usize, Status> {
         let start = usize::from(!self.layout.has_ids);
-        let milliseconds = wait.as_millis() as i32;
-        match self.device.read_timeout(&mut self.scratch[start..], milliseconds) {
-            Ok(0) => Ok(0),
-            Ok(length) => Ok(length + start),
-            Err(error) if is_interruption(&error) => Ok(0),
-            Err(error) => Err(hid_error::status(&error)),
+        let room = &mut self.scratch[start..];
+        let length = match &self.descriptor {
+            Some(descriptor) => descriptor.read(room, wait)?,
+            None => read_through_hidapi(&self.device, room, wait)?,
+        };
+        Ok(if length == 0 { 0 } else { length + start })
+    }
+
+    /// The next report; what the system holds already is looked at first, so as to notice when it
+    /// holds nothing.
+    fn read_or_wait(&mut self) -> Result<usize, Status> {
+        match self.read(Duration::ZERO)? {
+            0 => self.drain.ran_dry(),
+            length => return Ok(length),
         }
+        self.read(self.slice)
+    }
+
+    fn suspect_overrun(&self) {
+        self.core.statistics.overruns.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn read_through_hidapi(
+    device: &HidDevice,
+    room: &mut [u8],
+    wait: Duration,
+) -> Result<usize, Status> {
+    match device.read_timeout(room, wait.as_millis() as i32) {
+        Ok(length) => Ok(length),
+        Err(error) if is_interruption(&error) => Ok(0),
+        Err(error) => Err(hid_error::status(&error)),
     }
 }
 
@@ -265,14 +335,26 @@ fn is_interruption(error: &hidapi::HidError) -> bool {
 
 impl Source for Reports {
     fn next(&mut self) -> Next<'_> {
-        match self.read(self.slice) {
+        match self.read_or_wait() {
             Ok(0) => Next::Nothing,
-            Ok(length) => Next::Report(&self.scratch[..length]),
-            Err(_) => Next::Gone,
+            Ok(length) => {
+                if self.drain.shows_overrun() {
+                    self.suspect_overrun();
+                }
+                Next::Report(&self.scratch[..length])
+            }
+            Err(_) => {
+                // hidapi does not say what it threw away.
+                if self.descriptor.is_none() {
+                    self.suspect_overrun();
+                }
+                Next::Gone
+            }
         }
     }
 
     fn resume(&mut self, _after: Duration) {
+        self.drain.ran_dry();
         // As many as the system can have kept, and no more, so that a fast device cannot hold us.
         for _ in 0..memory_of_the_system() {
             if !matches!(self.read(Duration::ZERO), Ok(1..)) {
@@ -287,3 +369,13 @@ fn memory_of_the_system() -> usize {
     // hidraw 64, Windows 512.
     if cfg!(windows) { 512 } else { 64 }
 }
+
+/// Reports that the system has room for where hidapi opened the device: hidraw's ring of 64 slots
+/// keeps one free, hidapi asks Windows for 64 and keeps 30 itself on macOS.
+const ROOM_IN_THE_SYSTEM: u32 = if cfg!(windows) {
+    64
+} else if cfg!(target_os = "macos") {
+    30
+} else {
+    63
+};

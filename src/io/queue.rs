@@ -3,9 +3,10 @@
 //! A Request leaves the queue by its own state, at once, from any thread; its entry stays behind and
 //! is skipped. When the queue would grow, entries that nobody waits for are swept out first.
 
-use super::request::{Claim, Request};
+use super::request::{Claim, Queued, Request, SharedCanceler};
+use super::request_state::Holder;
 use crate::framework::memory;
-use crate::framework::status::Error;
+use crate::framework::status::{Error, Status};
 use crate::framework::table::Ref;
 use std::collections::VecDeque;
 
@@ -15,31 +16,36 @@ pub struct RequestQueue {
     entries: VecDeque<(Ref<Request>, u64)>,
 }
 
-impl RequestQueue {
-    /// Appends an idle Request.
-    pub fn push(&mut self, request: Ref<Request>) -> Result<(), Error> {
-        if self.entries.len() == self.entries.capacity() {
-            self.make_room()?;
-        }
-        let ticket = request.enqueue()?;
-        self.entries.push_back((request, ticket));
-        Ok(())
-    }
+/// What became of a Request that was pushed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    Waits,
+    /// It was canceled before; the caller ends it, without the queue's lock.
+    Canceled,
+}
 
-    fn make_room(&mut self) -> Result<(), Error> {
-        self.entries.retain(|(request, ticket)| request.waits(*ticket));
-        if self.entries.len() > self.entries.capacity() / 2 || self.entries.capacity() == 0 {
-            memory::permit()?;
-            let more = self.entries.len().max(8);
-            self.entries.try_reserve(more).map_err(|_| memory::no_memory())?;
-        }
-        Ok(())
+impl RequestQueue {
+    /// Appends an idle Request. The canceler is told when it is canceled in the queue; without one it
+    /// just ends.
+    pub fn push(
+        &mut self,
+        request: Ref<Request>,
+        canceler: Option<SharedCanceler>,
+    ) -> Result<Pushed, Error> {
+        make_room(&mut self.entries, |request, ticket| request.waits(ticket))?;
+        Ok(match request.enqueue(canceler)? {
+            Queued::Waits(ticket) => {
+                self.entries.push_back((request, ticket));
+                Pushed::Waits
+            }
+            Queued::Canceled => Pushed::Canceled,
+        })
     }
 
     /// Claims the oldest Request that still waits.
-    pub fn claim(&mut self) -> Option<Claim> {
+    pub fn claim(&mut self, holder: Holder) -> Option<Claim> {
         while let Some((request, ticket)) = self.entries.pop_front() {
-            if let Some(claim) = request.claim(ticket) {
+            if let Some(claim) = request.claim(ticket, holder) {
                 return Some(claim);
             }
         }
@@ -56,4 +62,69 @@ impl RequestQueue {
         }
         false
     }
+}
+
+/// Requests that somebody works on, in no particular order of their ends.
+#[derive(Default)]
+pub struct HeldRequests {
+    entries: VecDeque<(Ref<Request>, u64)>,
+}
+
+impl HeldRequests {
+    /// Takes the memory that the next [`HeldRequests::push`] needs.
+    pub fn make_room(&mut self) -> Result<(), Error> {
+        make_room(&mut self.entries, |request, ticket| request.is_held(ticket))
+    }
+
+    pub fn push(&mut self, claim: &Claim) {
+        self.entries.push_back((claim.request, claim.ticket));
+    }
+
+    /// Cancels all; those that somebody holds all the same stay.
+    pub fn cancel_all(held: Self, reason: Status) -> Self {
+        for (request, _) in &held.entries {
+            request.cancel(reason);
+        }
+        held
+    }
+
+    /// Takes over the entries of another; none is lost for want of memory, since one of the two is
+    /// empty or has room.
+    pub fn append(&mut self, mut other: Self) {
+        if self.entries.len() > other.entries.len() {
+            std::mem::swap(self, &mut other);
+        }
+        while let Some(entry) = other.entries.pop_front() {
+            if self.entries.len() == self.entries.capacity() && self.make_room().is_err() {
+                return;
+            }
+            self.entries.push_back(entry);
+        }
+    }
+
+    pub fn pop(&mut self) -> Option<Ref<Request>> {
+        while let Some((request, ticket)) = self.entries.pop_front() {
+            if request.is_held(ticket) {
+                return Some(request);
+            }
+        }
+        None
+    }
+}
+
+/// Room for one entry more. Stale entries go first; the queue grows when they were few.
+fn make_room(
+    entries: &mut VecDeque<(Ref<Request>, u64)>,
+    is_live: impl Fn(&Ref<Request>, u64) -> bool,
+) -> Result<(), Error> {
+    if entries.len() < entries.capacity() {
+        return Ok(());
+    }
+    entries.retain(|(request, ticket)| is_live(request, *ticket));
+    if entries.len() > entries.capacity() / 2 || entries.capacity() == 0 {
+        memory::permit()?;
+        let more = entries.len().max(8);
+        entries.try_reserve(more).map_err(|_| memory::no_memory())?;
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@
 //! device in slices; nothing but the end of the target waits for a slice.
 
 use super::request::{Claim, Outcome};
+use super::request_state::Holder;
 use super::target::Core;
 use crate::framework::memory::Shared;
 use crate::framework::status::{Error, Status};
@@ -36,6 +37,33 @@ pub enum Next<'a> {
     Gone,
 }
 
+/// Reports that were taken in a row since a source had none.
+///
+/// A system tells nobody when it has no room for a report. But whenever it had none, at least as many
+/// as it has room for are taken in a row afterwards.
+pub struct Drain {
+    length: u32,
+    room: u32,
+}
+
+impl Drain {
+    /// Of a source with room for that many reports.
+    pub fn new(room: u32) -> Self {
+        Self { length: 0, room }
+    }
+
+    /// Counts one more report. True once in a drain: the source was full and may have lost some.
+    pub fn shows_overrun(&mut self) -> bool {
+        self.length = self.length.saturating_add(1);
+        self.length == self.room
+    }
+
+    /// The source has nothing: the drain is over.
+    pub fn ran_dry(&mut self) {
+        self.length = 0;
+    }
+}
+
 /// Starts the thread of a target.
 pub fn start(
     name: &'static str,
@@ -49,7 +77,7 @@ pub fn start(
 enum Task {
     Read,
     Backlog,
-    Control(Claim),
+    Work(Claim),
     Announce,
     End,
 }
@@ -65,7 +93,7 @@ fn run(core: &Core, mut source: impl Source) {
                 core.end_all(Status::DEVICE_NOT_CONNECTED);
                 return;
             }
-            Task::Control(claim) => core.answer(claim),
+            Task::Work(claim) => core.perform(claim),
             Task::Backlog => deliver_from_backlog(core),
             Task::Read => {
                 if let Some(since) = paused.take() {
@@ -93,8 +121,8 @@ fn next_task(
         if state.closed {
             return Task::End;
         }
-        if let Some(claim) = state.controls.claim() {
-            return Task::Control(claim);
+        if let Some(claim) = core.next_work(&mut state) {
+            return Task::Work(claim);
         }
         let asked = state.reads.is_waited();
         if asked && !state.backlog.is_empty() {
@@ -128,8 +156,31 @@ fn deliver_from_backlog(core: &Core) {
     if state.backlog.is_empty() {
         return;
     }
-    let Some(claim) = state.reads.claim() else { return };
+    let Some(claim) = state.reads.claim(Holder::Transport) else { return };
     let information = state.backlog.pop(|report| claim.output.fill(report)).unwrap_or(0);
     drop(state);
     claim.complete(Outcome { status: Status::SUCCESS, information });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOM: u32 = 4;
+
+    #[test]
+    fn a_drain_as_long_as_the_source_is_deep_shows_an_overrun_once() {
+        let mut drain = Drain::new(ROOM);
+        let shown: Vec<u32> = (1..=3 * ROOM).filter(|_| drain.shows_overrun()).collect();
+        assert_eq!(shown, [ROOM]);
+    }
+
+    #[test]
+    fn a_source_that_ran_dry_in_between_was_not_full() {
+        let mut drain = Drain::new(ROOM);
+        for _ in 0..3 {
+            assert!((1..ROOM).all(|_| !drain.shows_overrun()));
+            drain.ran_dry();
+        }
+    }
 }

@@ -6,7 +6,7 @@
 use super::reader::{self, Next, Source};
 use super::recording::{self, Recording};
 use super::request::Claim;
-use super::target::{Core, Device, Target};
+use super::target::{Core, Device, Target, answer_control};
 use crate::framework::memory::Shared;
 use crate::framework::status::{Error, Status, fail};
 use std::io::{ErrorKind, Read};
@@ -72,8 +72,8 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
 struct Recorded(Shared<Recording>);
 
 impl Device for Recorded {
-    fn control(&self, code: u32, claim: &Claim) -> Result<usize, Error> {
-        match code {
+    fn perform(&self, claim: Claim) {
+        answer_control(claim, |code, claim| match code {
             super::hid::IOCTL_HID_GET_REPORT_DESCRIPTOR => {
                 super::hid::answer(claim, &self.0.descriptor)
             }
@@ -81,7 +81,7 @@ impl Device for Recorded {
                 Status::INVALID_DEVICE_REQUEST,
                 "a recording does not answer this control code",
             )),
-        }
+        });
     }
 }
 

@@ -1,28 +1,26 @@
 //! A Request: two buffers, what is asked, and exactly one completion.
 //!
-//! ```text
-//!                    submit                     claim
-//!   Idle ──────────────────────────> Queued ──────────────> Held
-//!    ^                                  │ cancel, time-out,   │ complete
-//!    │                                  │ removal             │
-//!    │ arm (the library's own)          v                     v
-//!    └────────────────────────────── Completed <──────────────┘
-//! ```
+//! [`request_state`](super::request_state) is its life; the lock of its slot guards it; whoever ends
+//! it runs the completion, outside the lock. A Request that waits in a queue is ended by its state
+//! alone: the queue's entry carries the ticket that the Request had when it was queued, and is skipped
+//! when that is not the Request's ticket any more. So nothing ever waits for a device in order to
+//! cancel.
 //!
-//! The slot's lock guards the state; whoever moves it to Completed runs the completion, outside the
-//! lock, so it runs once whatever races. A Request that waits in a queue is ended by its state alone:
-//! the queue's entry carries the ticket that the Request had when it was queued and is skipped when
-//! that is not the Request's ticket any more. So nothing ever waits for a device in order to cancel.
-//!
-//! Who owns what: from submission to completion the buffers belong to whoever works on the Request. A
-//! claimed Request cannot be ended under him.
+//! Who owns what: from submission to completion the buffers belong to whoever works on the Request.
+//! The library's own Requests (streams, sends) have no parent; their owner deletes them. A Request of
+//! the program is the program's.
 
+use super::request_state::{Cancel, Holder, Machine, Submit};
+use crate::framework::buffer::Buffer;
+use crate::framework::frames::{self, Activity};
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::memory::Shared;
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
+use crate::framework::sync::{Condvar, Mutex};
 use crate::framework::table::{Object, Ref};
-use crate::framework::tree::{self, Draft};
+use crate::framework::tree::{self, Choices};
+use std::time::{Duration, Instant};
 
 /// What a Request asks of a target.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,68 +45,137 @@ impl Outcome {
     }
 }
 
+/// Buffers of a pool that a target which was not waited for may still write into.
+pub type Limbo = [Option<Buffer>; 2];
+
 /// Who is told of the completion.
 pub trait Owner: Send + Sync {
     /// Runs on the thread that ended the Request, without a lock. `tag` is what the owner gave the
-    /// Request to know it by. The Request may be armed again, or deleted.
-    fn completed(&self, request: Ref<Request>, tag: usize, outcome: Outcome);
+    /// Request to know it by. `abandoned`: the target still has the Request; what it may write into
+    /// goes to [`Ref::leave`].
+    fn completed(&self, request: Ref<Request>, tag: usize, outcome: Outcome, abandoned: bool);
+
+    /// The target has let go of what was left to it.
+    fn give_back(&self, _buffers: Limbo) {}
 }
 
 /// An owner, shared by its Requests.
 pub type SharedOwner = Shared<Box<dyn Owner>>;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Idle,
-    /// In a queue.
-    Queued,
-    /// Claimed: somebody works on it and will complete it.
-    Held,
-    Completed,
+/// A queue that wants to be told of cancellations.
+pub trait Canceler: Send + Sync {
+    /// The Request has left the queue and is held; whoever is called sees to its completion.
+    fn canceled(&self, request: Ref<Request>);
 }
+
+/// A queue, shared with its Requests.
+pub type SharedCanceler = Shared<Box<dyn Canceler>>;
+
+/// A callback of C that cancels a Request.
+pub type CancelRoutine = fn(routine: usize, request: Handle);
 
 /// See the file's head.
 pub struct Request {
-    state: State,
-    ticket: u64,
+    machine: Machine<Status>,
     pub operation: Operation,
     pub input: Span,
     pub output: Span,
+    pub information: usize,
+    status: Status,
     owner: SharedOwner,
     tag: usize,
+    canceler: Option<SharedCanceler>,
+    routine: Option<(CancelRoutine, usize)>,
+    limbo: Limbo,
+    /// Its buffers are the library's, and may be left to a target.
+    may_be_left: bool,
+    /// The program made it, and deletes it.
+    is_programs: bool,
+    /// The completion has run.
+    told: bool,
+    waiters: u32,
+    /// Nanoseconds; when a queue that keeps times got it.
+    pub timestamp: u64,
 }
 
 impl Object for Request {
     const KIND: Kind = Kind::Request;
+
+    fn before_delete(handle: Handle) {
+        Ref::<Request>::new(handle).force(Status::CANCELLED);
+    }
 }
 
 /// A claimed Request: the one who holds this completes it.
 #[must_use]
 pub struct Claim {
-    request: Ref<Request>,
+    pub request: Ref<Request>,
     pub operation: Operation,
+    pub input: Span,
     pub output: Span,
+    pub ticket: u64,
+}
+
+impl Claim {
+    pub fn complete(self, outcome: Outcome) {
+        let _ = self.request.complete(outcome.status, Some(outcome.information));
+    }
+}
+
+/// What became of a Request that was handed to a queue.
+pub enum Queued {
+    Waits(u64),
+    /// It was canceled before; the caller ends it.
+    Canceled,
+}
+
+fn not_held() -> Error {
+    Error::misuse(
+        Status::INVALID_DEVICE_REQUEST,
+        "the Request is completed already, or in a queue of the library",
+    )
 }
 
 impl Ref<Request> {
-    /// Makes a Request of the library's own, as a child of an object that is being made.
-    pub fn below(parent: &Draft, owner: SharedOwner, tag: usize) -> Result<Self, Error> {
-        Ok(Self::new(parent.child(Kind::Request)?.open(Request::new(owner, tag))?))
+    /// Makes a Request of the library's own.
+    pub fn alone(owner: SharedOwner) -> Result<Self, Error> {
+        Ok(Self::new(tree::create(Choices::default(), Request::new(owner, 0))?))
     }
 
-    /// Makes a Request of the library's own that belongs to nobody.
-    pub fn alone(owner: SharedOwner, tag: usize) -> Result<Self, Error> {
-        Ok(Self::new(tree::create(tree::Choices::default(), Request::new(owner, tag))?))
+    /// Makes a Request of the library's own whose buffers are the library's, too.
+    pub fn of_stream(owner: SharedOwner, tag: usize) -> Result<Self, Error> {
+        let mut request = Request::new(owner, tag);
+        request.may_be_left = true;
+        Ok(Self::new(tree::create(Choices::default(), request)?))
+    }
+
+    /// Makes a Request of the program's.
+    pub fn of_program(
+        choices: Choices,
+        owner: SharedOwner,
+        operation: Operation,
+        input: Span,
+        output: Span,
+    ) -> Result<Self, Error> {
+        let mut request = Request::new(owner, 0);
+        request.operation = operation;
+        request.input = input;
+        request.output = output;
+        request.is_programs = true;
+        Ok(Self::new(tree::create(choices, request)?))
     }
 
     /// Prepares an idle Request of the library's own for its next submission.
     pub fn arm(&self, operation: Operation, input: Span, output: Span) -> Result<(), Error> {
         let mut request = self.lock()?;
-        debug_assert!(request.state != State::Queued && request.state != State::Held);
-        request.state = State::Idle;
+        if !request.machine.rearm() {
+            return Err(not_held());
+        }
         request.operation = operation;
         request.input = input;
         request.output = output;
+        request.information = 0;
+        request.told = false;
         Ok(())
     }
 
@@ -116,76 +183,366 @@ impl Ref<Request> {
         Ok(self.lock()?.output.len())
     }
 
-    /// Idle to Queued; the ticket that the queue's entry carries.
-    pub fn enqueue(&self) -> Result<u64, Error> {
+    /// Idle to Queued.
+    pub fn enqueue(&self, canceler: Option<SharedCanceler>) -> Result<Queued, Error> {
         let mut request = self.lock()?;
-        if request.state != State::Idle {
-            return Err(Error::misuse(
+        match request.machine.submit(canceler.is_some()) {
+            Submit::Queued(ticket) => {
+                request.canceler = canceler;
+                Ok(Queued::Waits(ticket))
+            }
+            Submit::Canceled => Ok(Queued::Canceled),
+            Submit::Refused => Err(Error::misuse(
                 Status::INVALID_DEVICE_STATE,
                 "the Request is submitted already, or completed",
-            ));
+            )),
         }
-        request.state = State::Queued;
-        request.ticket += 1;
-        Ok(request.ticket)
     }
 
     /// Queued to Held, if the Request still is what was queued with that ticket.
-    pub fn claim(&self, ticket: u64) -> Option<Claim> {
+    pub fn claim(&self, ticket: u64, holder: Holder) -> Option<Claim> {
         let mut request = self.lock().ok()?;
-        if request.state != State::Queued || request.ticket != ticket {
+        let holder = match holder {
+            Holder::Callback(_) => Holder::Callback(request.may_be_left),
+            holder => holder,
+        };
+        if !request.machine.claim(ticket, holder) {
             return None;
         }
-        request.state = State::Held;
-        Some(Claim { request: *self, operation: request.operation, output: request.output })
+        let Request { operation, input, output, .. } = *request;
+        Some(Claim { request: *self, operation, input, output, ticket })
     }
 
     /// Whether the Request still waits in its queue with that ticket.
     pub fn waits(&self, ticket: u64) -> bool {
-        self.lock().is_ok_and(|request| request.state == State::Queued && request.ticket == ticket)
+        self.lock().is_ok_and(|request| request.machine.waits(ticket))
     }
 
-    /// Ends a Request that waits in a queue, at once. False: it does not wait.
-    pub fn end(&self, status: Status) -> bool {
-        self.finish(Outcome::failed(status), State::Queued)
+    /// Whether somebody still works on the Request since it had that ticket.
+    pub fn is_held(&self, ticket: u64) -> bool {
+        self.lock().is_ok_and(|request| request.machine.is_held(ticket))
     }
 
-    /// `from` to Completed, then the completion.
-    fn finish(&self, outcome: Outcome, from: State) -> bool {
+    /// Whether somebody works on the Request.
+    pub fn is_begun(&self) -> bool {
+        self.lock().is_ok_and(|request| request.machine.has_begun())
+    }
+
+    /// Ends the Request early, or has its holder asked to. True: the cancellation was delivered.
+    pub fn cancel(&self, reason: Status) -> bool {
         let Ok(mut request) = self.lock() else { return false };
-        if request.state != from {
-            return false;
+        match request.machine.cancel(reason) {
+            Cancel::End => {
+                request.status = reason;
+                let abandoned = request.machine.is_abandoned();
+                drop(request);
+                self.tell(Outcome::failed(reason), abandoned);
+                true
+            }
+            Cancel::Told => {
+                let canceler = request.canceler.take();
+                drop(request);
+                if let Some(canceler) = canceler {
+                    canceler.canceled(*self);
+                }
+                true
+            }
+            Cancel::Routine => {
+                let routine = request.routine.take();
+                drop(request);
+                self.call_routine(routine);
+                true
+            }
+            Cancel::Noted => true,
+            Cancel::TooLate => false,
         }
-        request.state = State::Completed;
-        let (owner, tag) = (request.owner.clone(), request.tag);
+    }
+
+    fn call_routine(&self, routine: Option<(CancelRoutine, usize)>) {
+        if let Some((call, routine)) = routine {
+            frames::within(self.handle, Activity::Callback, || call(routine, self.handle));
+        }
+    }
+
+    /// Completes the Request for whoever has it.
+    pub fn complete(&self, status: Status, information: Option<usize>) -> Result<(), Error> {
+        let mut request = self.lock()?;
+        if request.is_idle_in_the_library() {
+            return Err(not_held());
+        }
+        let end = request.machine.complete().map_err(|()| not_held())?;
+        if end.is_none() {
+            // The sender has had its completion; this was the target letting go.
+            let (owner, limbo) = (request.owner.clone(), std::mem::take(&mut request.limbo));
+            drop(request);
+            owner.give_back(limbo);
+            let _ = tree::delete(self.handle);
+            return Ok(());
+        }
+        if let Some(information) = information {
+            request.information = information;
+        }
+        // A holder that was asked to cancel says so; why it was asked is the sender's answer.
+        let reason = request.machine.reason().filter(|_| status == Status::CANCELLED);
+        let outcome =
+            Outcome { status: reason.unwrap_or(status), information: request.information };
+        request.status = outcome.status;
         drop(request);
-        owner.completed(*self, tag, outcome);
-        true
+        self.tell(outcome, false);
+        Ok(())
+    }
+
+    /// A target's callback has returned and keeps the Request.
+    pub fn keep(&self) {
+        let Ok(mut request) = self.lock() else { return };
+        if request.machine.keep().is_some() {
+            let status = request.machine.reason().unwrap_or(Status::CANCELLED);
+            request.status = status;
+            drop(request);
+            self.tell(Outcome::failed(status), true);
+        }
+    }
+
+    /// Ends the Request whoever has it.
+    pub fn force(&self, status: Status) {
+        let Ok(mut request) = self.lock() else { return };
+        let abandoned = request.machine.is_abandoned();
+        if request.machine.force(status).is_some() {
+            request.status = status;
+            drop(request);
+            self.tell(Outcome::failed(status), false);
+        } else if abandoned {
+            let (owner, limbo) = (request.owner.clone(), std::mem::take(&mut request.limbo));
+            drop(request);
+            owner.give_back(limbo);
+        }
+    }
+
+    /// Takes the Request back from a target that is gone.
+    pub fn reclaim(&self) {
+        if self.lock().is_ok_and(|request| request.machine.is_abandoned()) {
+            let _ = self.complete(Status::CANCELLED, None);
+        } else {
+            self.force(Status::CANCELLED);
+        }
+    }
+
+    /// Leaves to the target what it may still write into; given back at once if it has let go already.
+    pub fn leave(&self, buffers: Limbo) {
+        let Ok(mut request) = self.lock() else { return };
+        if request.machine.is_abandoned() {
+            request.limbo = buffers;
+            request.input = Span::EMPTY;
+            request.output = Span::EMPTY;
+            return;
+        }
+        let owner = request.owner.clone();
+        drop(request);
+        owner.give_back(buffers);
+    }
+
+    /// Runs the completion.
+    fn tell(&self, outcome: Outcome, abandoned: bool) {
+        let Ok(request) = self.lock() else { return };
+        let (owner, tag, is_programs) = (request.owner.clone(), request.tag, request.is_programs);
+        drop(request);
+        owner.completed(*self, tag, outcome, abandoned);
+        if !is_programs {
+            return;
+        }
+        // The completion may have deleted the Request.
+        if let Ok(mut request) = self.lock() {
+            request.told = true;
+            let waited_for = request.waiters > 0;
+            drop(request);
+            if waited_for {
+                drop(TOLD.lock());
+                CHANGED.notify_all();
+            }
+        }
+    }
+
+    /// Waits until the Request is completed and its completion callback has returned.
+    pub fn wait(&self, timeout: Duration) -> Result<Outcome, Error> {
+        let deadline = Instant::now().checked_add(timeout).filter(|_| !timeout.is_zero());
+        self.lock()?.waiters += 1;
+        let mut told = TOLD.lock();
+        let result = loop {
+            let request = match self.lock() {
+                Ok(request) => request,
+                Err(error) => return Err(error),
+            };
+            if request.told {
+                break Ok(Outcome { status: request.status, information: request.information });
+            }
+            drop(request);
+            match deadline {
+                Some(deadline) if Instant::now() >= deadline => {
+                    break Err(Error::new(
+                        Status::IO_TIMEOUT,
+                        "the Request is still pending",
+                    ));
+                }
+                Some(deadline) => {
+                    CHANGED.wait_until(&mut told, deadline);
+                }
+                None => CHANGED.wait(&mut told),
+            }
+        };
+        if let Ok(mut request) = self.lock() {
+            request.waiters -= 1;
+        }
+        result
+    }
+
+    /// The holder says how to cancel the Request; called at once if it is canceled already.
+    pub fn mark(&self, call: CancelRoutine, routine: usize) -> Result<(), Error> {
+        let mut request = self.lock()?;
+        request.routine = Some((call, routine));
+        match request.machine.mark_or_cancel() {
+            Some(true) => Ok(()),
+            Some(false) => {
+                let routine = request.routine.take();
+                drop(request);
+                self.call_routine(routine);
+                Ok(())
+            }
+            None => {
+                request.routine = None;
+                Err(not_held())
+            }
+        }
+    }
+
+    /// As [`Ref::mark`]; CANCELLED, and nothing is called, if it is canceled already.
+    pub fn mark_ex(&self, call: CancelRoutine, routine: usize) -> Result<(), Error> {
+        let mut request = self.lock()?;
+        match request.machine.mark() {
+            Some(true) => {
+                request.routine = Some((call, routine));
+                Ok(())
+            }
+            Some(false) => {
+                Err(Error::new(Status::CANCELLED, "the Request is canceled already"))
+            }
+            None => Err(not_held()),
+        }
+    }
+
+    /// The holder takes its cancel routine back.
+    pub fn unmark(&self) -> Result<(), Error> {
+        let mut request = self.lock()?;
+        let holder = if request.is_programs { Holder::Client } else { Holder::Target };
+        match request.machine.unmark(holder) {
+            Some(true) => {
+                request.routine = None;
+                Ok(())
+            }
+            Some(false) => Err(Error::new(
+                Status::CANCELLED,
+                "the cancel routine was called, or is being called",
+            )),
+            None => Err(Error::misuse(
+                Status::INVALID_DEVICE_REQUEST,
+                "the Request is not marked cancelable",
+            )),
+        }
+    }
+
+    /// Has a Request that the Client was to complete completed, if it has not.
+    pub fn complete_if_with_client(&self, status: Status) {
+        let held = self.lock().is_ok_and(|request| request.machine.is_with_its_client());
+        if held {
+            let _ = self.complete(status, None);
+        }
+    }
+
+    pub fn is_canceled(&self) -> Result<bool, Error> {
+        Ok(self.lock()?.machine.is_canceled())
+    }
+
+    pub fn status(&self) -> Result<Status, Error> {
+        Ok(self.lock()?.status)
+    }
+
+    /// A buffer of the Request, for whoever works on it.
+    pub fn span(&self, which: impl FnOnce(&Request) -> Span, minimum: usize) -> Result<Span, Error> {
+        let request = self.lock()?;
+        if request.machine.is_completed() || request.machine.is_abandoned() {
+            return Err(Error::misuse(
+                Status::INVALID_DEVICE_STATE,
+                "the Request is completed: its buffers are its sender's",
+            ));
+        }
+        let span = which(&request);
+        if span.len() == 0 || span.len() < minimum {
+            return Err(Error::new(
+                Status::BUFFER_TOO_SMALL,
+                "the Request's buffer is shorter than asked for, or there is none",
+            ));
+        }
+        Ok(span)
+    }
+
+    /// Deletes a Request of the library's own that nobody has.
+    pub fn discard(&self) {
+        let _ = tree::delete(self.handle);
     }
 }
 
-impl Claim {
-    pub fn complete(self, outcome: Outcome) {
-        let done = self.request.finish(outcome, State::Held);
-        debug_assert!(done);
-    }
-}
+/// Told when a Request's completion has run and somebody waits.
+static TOLD: Mutex<()> = Mutex::new(());
+static CHANGED: Condvar = Condvar::new();
 
 impl Request {
     fn new(owner: SharedOwner, tag: usize) -> Self {
         Self {
-            state: State::Idle,
-            ticket: 0,
+            machine: Machine::new(),
             operation: Operation::Read,
             input: Span::EMPTY,
             output: Span::EMPTY,
+            information: 0,
+            status: Status::PENDING,
             owner,
             tag,
+            canceler: None,
+            routine: None,
+            limbo: [None, None],
+            may_be_left: false,
+            is_programs: false,
+            told: false,
+            waiters: 0,
+            timestamp: 0,
         }
+    }
+
+    /// Nobody but the library may complete one of its own that is not submitted.
+    fn is_idle_in_the_library(&self) -> bool {
+        !self.is_programs && self.machine.is_idle()
     }
 }
 
-/// Whether the handle is a Request that the library made for itself; C does not delete those.
-pub fn is_the_librarys_own(handle: Handle) -> bool {
-    Ref::<Request>::new(handle).lock().is_ok()
+/// Whether C may delete the object behind a handle: a Request must be its own, and not pending. From
+/// then on nobody can submit it.
+pub fn check_delete(handle: Handle) -> Result<(), Error> {
+    if !handle.is_kind(Kind::Request) {
+        return Ok(());
+    }
+    let Ok(mut request) = Ref::<Request>::new(handle).lock() else {
+        // Whatever is wrong with the handle, deletion says it.
+        return Ok(());
+    };
+    if !request.is_programs {
+        return Err(Error::misuse(
+            Status::INVALID_DEVICE_STATE,
+            "the Request belongs to the library",
+        ));
+    }
+    if !request.machine.delete() {
+        return Err(Error::misuse(
+            Status::INVALID_DEVICE_STATE,
+            "the Request is pending; cancel it and wait for its completion first",
+        ));
+    }
+    Ok(())
 }

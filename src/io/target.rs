@@ -7,9 +7,11 @@
 //!
 //! The lock is never held across a completion.
 
-use super::queue::RequestQueue;
+use super::queue::{HeldRequests, RequestQueue};
+pub use super::queue::Pushed;
 use super::report_descriptor::Layout;
 use super::request::{Claim, Operation, Outcome, Request};
+use super::request_state::Holder;
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::memory::{self, Block, Shared};
 use crate::framework::status::{Error, Status, fail};
@@ -28,11 +30,49 @@ pub enum Purpose {
 /// Reports that wait for somebody to ask for them.
 pub const BACKLOG_DEPTH: usize = 32;
 
+/// What a target does with a Request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// It waits for a report.
+    Reports,
+    /// The target's thread works on it.
+    Work,
+}
+
 /// What a target can do besides delivering reports.
 pub trait Device: Send + Sync {
-    /// Answers a control request at once, without waiting for a device; the number of bytes written
-    /// to the output.
-    fn control(&self, code: u32, claim: &Claim) -> Result<usize, Error>;
+    fn route(&self, operation: Operation) -> Result<Route, Error> {
+        match operation {
+            Operation::Read => Ok(Route::Reports),
+            Operation::Ioctl(_) | Operation::InternalIoctl(_) => Ok(Route::Work),
+            Operation::Write => Err(Error::new(
+                Status::INVALID_DEVICE_REQUEST,
+                "the target takes no writes",
+            )),
+        }
+    }
+
+    /// Who holds a Request that is worked on.
+    fn holder(&self) -> Holder {
+        Holder::Transport
+    }
+
+    /// Works on a claimed Request, on the target's thread.
+    fn perform(&self, claim: Claim);
+}
+
+/// Completes a claimed control request with the answer to its code, which does not wait for a device.
+pub fn answer_control(claim: Claim, answer: impl FnOnce(u32, &Claim) -> Result<usize, Error>) {
+    let answered = match claim.operation {
+        Operation::Ioctl(code) | Operation::InternalIoctl(code) => answer(code, &claim),
+        Operation::Read | Operation::Write => {
+            Err(Error::new(Status::INVALID_DEVICE_REQUEST, "not a control request"))
+        }
+    };
+    claim.complete(match answered {
+        Ok(information) => Outcome { status: Status::SUCCESS, information },
+        Err(error) => Outcome::failed(error.status),
+    });
 }
 
 /// Counters, as `DMF_IO_TARGET_STATISTICS` shows them.
@@ -63,7 +103,9 @@ pub struct Core {
 /// Guarded by the core's lock.
 pub(super) struct State {
     pub reads: RequestQueue,
-    pub controls: RequestQueue,
+    pub work: RequestQueue,
+    /// Requests that a target of the program's own has.
+    pub held: HeldRequests,
     pub backlog: Backlog,
     /// Streams that are started.
     pub streams: u32,
@@ -84,7 +126,9 @@ impl State {
     }
 
     fn claim_any(&mut self) -> Option<Claim> {
-        self.reads.claim().or_else(|| self.controls.claim())
+        self.reads
+            .claim(Holder::Transport)
+            .or_else(|| self.work.claim(Holder::Transport))
     }
 
     /// Why a new Request is refused.
@@ -108,7 +152,8 @@ impl Core {
             device,
             state: Mutex::new(State {
                 reads: RequestQueue::default(),
-                controls: RequestQueue::default(),
+                work: RequestQueue::default(),
+                held: HeldRequests::default(),
                 backlog,
                 streams: 0,
                 starting: 0,
@@ -120,49 +165,40 @@ impl Core {
         })
     }
 
-    /// Sends an armed Request. An error: it was not sent, and is the caller's again.
+    /// Sends an armed Request. An error: it was not sent, and is the caller's again. Canceled: the
+    /// caller completes it, without a lock.
     pub fn submit(
         &self,
         request: Ref<Request>,
         operation: Operation,
         purpose: Purpose,
-    ) -> Result<(), Error> {
-        if operation == Operation::Read {
+    ) -> Result<Pushed, Error> {
+        let route = self.device.route(operation)?;
+        if route == Route::Reports {
             self.check_read(request.output_length()?, purpose)?;
         }
         let mut state = self.state.lock();
         if let Some(refusal) = state.refusal() {
             return Err(refusal);
         }
-        match operation {
-            Operation::Read => state.reads.push(request)?,
-            Operation::Ioctl(_) | Operation::InternalIoctl(_) => state.controls.push(request)?,
-            Operation::Write => {
-                return Err(Error::new(
-                    Status::INVALID_DEVICE_REQUEST,
-                    "the target takes no writes",
-                ));
-            }
-        }
+        let queue = match route {
+            Route::Reports => &mut state.reads,
+            Route::Work => &mut state.work,
+        };
+        let pushed = queue.push(request, None)?;
         drop(state);
         self.changed.notify_all();
-        Ok(())
+        Ok(pushed)
     }
 
-    /// Answers a control request, on the target's thread.
-    pub(super) fn answer(&self, claim: Claim) {
-        let answered = match claim.operation {
-            Operation::Ioctl(code) | Operation::InternalIoctl(code) => {
-                self.device.control(code, &claim)
-            }
-            Operation::Read | Operation::Write => {
-                Err(Error::new(Status::INVALID_DEVICE_REQUEST, "not a control request"))
-            }
-        };
-        claim.complete(match answered {
-            Ok(information) => Outcome { status: Status::SUCCESS, information },
-            Err(error) => Outcome::failed(error.status),
-        });
+    /// Works on a claimed Request, on the target's thread.
+    pub(super) fn perform(&self, claim: Claim) {
+        self.device.perform(claim);
+    }
+
+    /// The oldest Request that is to be worked on.
+    pub(super) fn next_work(&self, state: &mut State) -> Option<Claim> {
+        state.work.claim(self.device.holder())
     }
 
     /// A read takes any of the device's reports whole.
@@ -205,6 +241,9 @@ impl Core {
         state.streams -= 1;
         if state.streams == 0 {
             state.backlog.clear();
+            // The thread is to notice the pause when it begins.
+            drop(state);
+            self.changed.notify_all();
         }
     }
 
@@ -228,7 +267,7 @@ impl Core {
     /// Gives a report to the oldest read, or keeps it.
     pub(super) fn deliver(&self, report: &[u8]) {
         let mut state = self.state.lock();
-        let Some(claim) = state.reads.claim() else {
+        let Some(claim) = state.reads.claim(Holder::Transport) else {
             if state.backlog.push(report) {
                 add(&self.statistics.dropped, 1);
             }
@@ -237,6 +276,22 @@ impl Core {
         drop(state);
         let information = claim.output.fill(report);
         claim.complete(Outcome { status: Status::SUCCESS, information });
+    }
+
+    /// Cancels what the program's target holds.
+    fn cancel_held(&self) {
+        let held = std::mem::take(&mut self.state.lock().held);
+        let held = HeldRequests::cancel_all(held, Status::CANCELLED);
+        self.state.lock().held.append(held);
+    }
+
+    /// Takes back what the program's target has not let go of; the target is gone.
+    fn reclaim_held(&self) {
+        loop {
+            let request = self.state.lock().held.pop();
+            let Some(request) = request else { return };
+            request.reclaim();
+        }
     }
 
     /// Ends everything that is pending.
@@ -326,6 +381,7 @@ impl Object for Target {
         self.core.state.lock().closed = true;
         self.core.changed.notify_all();
         self.core.end_all(Status::CANCELLED);
+        self.core.cancel_held();
     }
 
     fn close(&mut self, _handle: Handle) {
@@ -339,6 +395,7 @@ impl Target {
         if let Some(thread) = self.thread.lock().take() {
             thread::join(thread);
         }
+        self.core.reclaim_held();
     }
 }
 

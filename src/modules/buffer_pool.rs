@@ -14,7 +14,7 @@
 //! Source: Dmf_BufferQueue.md, Module Remarks.
 
 use crate::framework::alarms::Alarms;
-use crate::framework::buffer::{Buffer, ClientBuffer, Hint};
+use crate::framework::buffer::{Buffer, ClientBuffer, Home};
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::list::{List, Place};
 use crate::framework::slab::{Alarm, Shape, Slab};
@@ -55,7 +55,7 @@ pub struct BufferPool {
     list: List,
     source: Option<Source>,
     /// The slab that buffers put here mostly come from.
-    home: Hint,
+    home: Home,
     /// Of a Sink that belongs to a queue: the Source whose buffers alone it takes, and the Module that
     /// timer callbacks are told.
     queue: Option<QueueSide>,
@@ -90,7 +90,7 @@ impl BufferPool {
         Self {
             list: List::default(),
             source: None,
-            home: Hint::default(),
+            home: Home::default(),
             queue: None,
             sealed: false,
             alarms: Alarms::default(),
@@ -120,7 +120,9 @@ impl BufferPool {
         let mut pool = Self::empty();
         if count > 0 {
             for buffer in Buffer::all_of_new_slab(shape, count, handle)? {
-                pool.home = buffer.hint();
+                if pool.list.len() == 0 {
+                    pool.home = buffer.home();
+                }
                 pool.list.push_back(buffer);
             }
         }
@@ -159,7 +161,7 @@ impl BufferPool {
             return Err(Error::new(Status::INVALID_DEVICE_STATE, "the queue is being deleted"));
         }
         let allowed = |slab: &Slab| self.admits(handle, slab).and_then(|()| also(slab));
-        match Buffer::from_client_near(address, self.home, allowed) {
+        match Buffer::from_client_near(address, &self.home, allowed) {
             Some(taken) => taken,
             None => Buffer::from_client(address, allowed),
         }
@@ -269,12 +271,26 @@ impl Ref<BufferPool> {
     }
 
     /// Makes the Sink of a queue as a child of the queue, which is being made. It takes the buffers of
-    /// `source` alone, its older sibling, whose slab therefore lives while the Sink is open.
+    /// `source` alone.
     pub fn sink_below(parent: &Draft, source: Self) -> Result<Self, Error> {
         let mut pool = BufferPool::sink();
-        pool.home = source.lock()?.home;
+        pool.home = source.lock()?.home.clone();
         pool.queue = Some(QueueSide { only: source.handle, face: parent.handle() });
         Ok(Self::new(parent.child(Kind::BufferPool)?.open(pool)?))
+    }
+
+    /// A buffer beyond those that were configured, zeroed; the next one that is put back is freed for
+    /// it.
+    pub fn get_extra(&self) -> Result<Buffer, Error> {
+        let shape = {
+            let mut pool = self.lock()?;
+            let Some(source) = &mut pool.source else {
+                return Err(Error::new(Status::INVALID_DEVICE_REQUEST, "not a Source"));
+            };
+            source.allocated += 1;
+            source.settings.shape
+        };
+        self.grow(shape)
     }
 
     /// The first buffer; a Source's is zeroed. UNSUCCESSFUL: none, and none could be made.

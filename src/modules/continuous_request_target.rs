@@ -13,18 +13,23 @@
 //!
 //! Source: Dmf_ContinuousRequestTarget.md.
 
+mod passive;
 mod send;
 mod stream;
 
 use super::buffer_pool::{BufferPool, Settings};
 use crate::framework::buffer::ClientBuffer;
 use crate::framework::handle::{Handle, Kind};
-use crate::framework::memory::Shared;
+use crate::framework::memory::{Shared, try_box};
 use crate::framework::status::{Error, Status};
+use crate::framework::sync::Mutex;
 use crate::framework::table::{Object, Ref};
 use crate::framework::tree::Draft;
-use crate::io::request::{Operation, Request};
+use crate::io::request::{Operation, Outcome, Owner};
 use crate::io::target::Core;
+pub use send::{Completion, Manner, Sent};
+use send::Sends;
+use std::time::Duration;
 use stream::{Lanes, Stream};
 
 /// What the Module is configured to do.
@@ -37,6 +42,10 @@ pub struct Config {
     pub output: Option<Settings>,
     /// Whether setting the target starts the stream, and clearing it stops it.
     pub automatic: bool,
+    /// Callbacks run on a passive thread, one at a time.
+    pub passive: bool,
+    /// Before sleep the target finishes what it has begun.
+    pub purge: bool,
 }
 
 /// Who has the buffer after the Client's callback, and whether its Request goes on.
@@ -64,11 +73,16 @@ pub trait Client: Send + Sync {
 /// See the file's head.
 pub struct ContinuousRequestTarget {
     stream: Shared<Stream>,
+    sends: Shared<Sends>,
     automatic: bool,
+    passive: bool,
+    purge: bool,
+    /// The device sleeps; `true`: the stream is to start when it wakes.
+    asleep: Mutex<Option<bool>>,
 }
 
 impl ContinuousRequestTarget {
-    /// The body of a Module that is being made, with its pools and Requests as children.
+    /// The body of a Module that is being made, with its pools as children.
     pub fn new(draft: &Draft, config: Config, client: Box<dyn Client>) -> Result<Self, Error> {
         let pool = |settings: Option<Settings>| {
             settings.map(|settings| Ref::<BufferPool>::source_below(draft, settings)).transpose()
@@ -83,12 +97,24 @@ impl ContinuousRequestTarget {
             config.output.map_or(0, |settings| settings.shape.buffer_size),
             client,
         ))?;
-        let owner = Lanes::owner(stream.clone())?;
-        for index in 0..config.requests {
-            let request = Ref::<Request>::below(draft, owner.clone(), index as usize)?;
-            stream.add_lane(request)?;
+        let sends = Shared::new(Sends::new(draft.handle(), stream.clone()))?;
+        // From here on dropping the Module takes everything apart.
+        let module = Self {
+            stream,
+            sends,
+            automatic: config.automatic,
+            passive: config.passive,
+            purge: config.purge,
+            asleep: Mutex::new(None),
+        };
+        let passive = if config.passive { Some(module.sends.passive_lane()?) } else { None };
+        if let Some(passive) = &passive {
+            passive.expect(config.requests as usize)?;
         }
-        Ok(Self { stream, automatic: config.automatic })
+        let lanes = Lanes { stream: module.stream.clone(), passive };
+        let owner = Shared::new(try_box(lanes)? as Box<dyn Owner>)?;
+        module.stream.make_lanes(owner, config.requests)?;
+        Ok(module)
     }
 
     /// Sets the target; in automatic mode the stream starts, and if it cannot no target is set.
@@ -146,6 +172,62 @@ impl ContinuousRequestTarget {
         self.stream.buffer_put(address)
     }
 
+    /// Sends a single Request; `tell_id` gets its id before the completion can run.
+    pub fn send(
+        &self,
+        sent: Sent,
+        manner: Manner,
+        completion: Option<Box<dyn Completion>>,
+        tell_id: impl FnOnce(usize),
+    ) -> Result<(), Error> {
+        let passive = manner.passive || self.passive;
+        Sends::send(&self.sends, sent, Manner { passive, ..manner }, completion, tell_id)
+    }
+
+    /// Sends a single Request and waits for its end.
+    pub fn send_synchronously(&self, sent: Sent, timeout: Duration) -> Result<Outcome, Error> {
+        Sends::send_synchronously(&self.sends, sent, timeout)
+    }
+
+    /// Cancels a single Request. False: the id is unknown, or the Request has ended.
+    pub fn cancel(&self, id: usize) -> bool {
+        self.sends.cancel(id)
+    }
+
+    pub fn reuse_create(&self) -> Result<usize, Error> {
+        self.sends.reuse_create()
+    }
+
+    pub fn reuse_delete(&self, id: usize) -> bool {
+        self.sends.reuse_delete(id)
+    }
+
+    /// The device goes to sleep: the stream stops.
+    pub fn sleep(&self) {
+        let mut asleep = self.asleep.lock();
+        if asleep.is_some() {
+            return;
+        }
+        *asleep = Some(self.stream.is_started());
+        drop(asleep);
+        let may_wait = !self.stream.is_in_its_own_callback();
+        if self.purge && may_wait {
+            self.stream.finish();
+        }
+        self.stream.stop();
+        if may_wait {
+            self.stream.wait();
+        }
+    }
+
+    /// The device wakes: a stream that was stopped for its sleep starts.
+    pub fn wake(&self) -> Result<(), Error> {
+        match self.asleep.lock().take() {
+            Some(true) => self.stream.start(),
+            _ => Ok(()),
+        }
+    }
+
     /// Requests that stream.
     pub fn streaming_count(&self) -> u32 {
         self.stream.active()
@@ -158,13 +240,21 @@ impl Object for ContinuousRequestTarget {
 
     fn shut(&self) {
         self.stream.close();
+        self.sends.shut();
     }
 
     fn drained(&self) -> bool {
-        self.stream.active() == 0
+        self.stream.active() == 0 && self.sends.active() == 0
     }
 
     fn close(&mut self, _handle: Handle) {
         self.stream.target_clear();
+    }
+}
+
+impl Drop for ContinuousRequestTarget {
+    fn drop(&mut self) {
+        self.sends.close();
+        self.stream.discard();
     }
 }

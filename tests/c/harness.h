@@ -10,7 +10,7 @@
  * CHECK_... reports and goes on, REQUIRE_... reports and leaves the test. A test must account for the misuse it causes
  * (CHECK_MISUSE or MISUSE_IGNORE): what is left at its end fails it.
  *
- * Environment: DMF_TEST_SCALE multiplies the rounds of stress tests (1; 0.1 for slow tools, 100 for a long run);
+ * Environment: DMF_TEST_SCALE multiplies the rounds of stress tests (1; 0.01 for valgrind and sanitizers, 100 for a long run);
  * DMF_TEST_ONLY names the one test to run.
  */
 #ifndef DMF_TESTS_HARNESS_H

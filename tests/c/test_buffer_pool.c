@@ -731,6 +731,28 @@ TEST(all_ways_to_get_a_buffer_use_the_look_aside)
     WdfObjectDelete(pool);
 }
 
+TEST(a_source_of_one_buffer_grows_and_shrinks_again_and_again)
+{
+    DMFMODULE pool = source_create_sized(1, TRUE, BUFFER_SIZE, CONTEXT_SIZE);
+
+    for (int round = 0; round < 4; round++)
+    {
+        VOID* buffers[3];
+        for (int i = 0; i < 3; i++)
+        {
+            buffers[i] = buffer_get(pool);
+        }
+        for (int i = 0; i < 3; i++)
+        {
+            /* Each of them is the first to come back once, so that each is freed once. */
+            DMF_BufferPool_Put(pool, buffers[(i + round) % 3]);
+        }
+        CHECK_EQUAL(DMF_BufferPool_Count(pool), 1);
+    }
+    CHECK_MISUSE(0);
+    WdfObjectDelete(pool);
+}
+
 TEST(a_buffer_that_the_look_aside_freed_is_gone)
 {
     DMFMODULE pool = source_create_sized(0, TRUE, BUFFER_SIZE, CONTEXT_SIZE);
@@ -908,6 +930,30 @@ TEST(deleting_a_sink_frees_the_buffers_in_it)
     CHECK_MISUSE(1);
     CHECK_EQUAL(DMF_BufferPool_Count(source), 2);
     WdfObjectDelete(source);
+}
+
+TEST(a_source_whose_buffers_a_sink_has_all_freed_is_just_empty)
+{
+    for (ULONG look_aside = 0; look_aside < 2; look_aside++)
+    {
+        DMFMODULE source = source_create_sized(2, look_aside, BUFFER_SIZE, CONTEXT_SIZE), sink = sink_create();
+        VOID* freed[2] = {buffer_get(source), buffer_get(source)};
+        VOID* buffer = NULL;
+
+        DMF_BufferPool_Put(sink, freed[0]);
+        DMF_BufferPool_Put(sink, freed[1]);
+        WdfObjectDelete(sink);
+        DMF_BufferPool_Put(source, freed[0]);
+        CHECK_MISUSE(1);
+        CHECK_EQUAL(DMF_BufferPool_Count(source), 0);
+        CHECK_STATUS(DMF_BufferPool_Get(source, &buffer, NULL), look_aside ? STATUS_SUCCESS : STATUS_UNSUCCESSFUL);
+        if (buffer != NULL)
+        {
+            DMF_BufferPool_Put(source, buffer);
+        }
+        CHECK_MISUSE(0);
+        WdfObjectDelete(source);
+    }
 }
 
 TEST(a_sink_that_outlives_the_source_frees_its_buffers)
@@ -1194,6 +1240,7 @@ int main(void)
     RUN(look_aside_makes_buffers_when_the_list_is_empty);
     RUN(look_aside_alone_is_enough);
     RUN(all_ways_to_get_a_buffer_use_the_look_aside);
+    RUN(a_source_of_one_buffer_grows_and_shrinks_again_and_again);
     RUN(a_buffer_that_the_look_aside_freed_is_gone);
     RUN(an_overrun_is_reported_when_the_buffer_comes_back);
     RUN(an_overrun_of_a_context_is_reported_too);
@@ -1205,6 +1252,7 @@ int main(void)
     RUN(a_foreign_pointer_is_not_given_back_to_a_deleted_source);
     RUN(a_sink_keeps_buffers_whose_source_is_deleted);
     RUN(deleting_a_sink_frees_the_buffers_in_it);
+    RUN(a_source_whose_buffers_a_sink_has_all_freed_is_just_empty);
     RUN(a_sink_that_outlives_the_source_frees_its_buffers);
     RUN(every_method_refuses_a_handle_that_is_no_pool);
     RUN(threads_share_a_source_and_no_buffer);

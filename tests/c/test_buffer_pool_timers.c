@@ -128,7 +128,10 @@ static BufferPool_EnumerationDispositionType Look(DMFMODULE DmfModule, VOID* Cli
         answer = look->Answers[look->Calls];
     }
     look->Calls++;
-    harness_sleep_milliseconds(look->Milliseconds);
+    if (look->Milliseconds != 0)
+    {
+        harness_sleep_milliseconds(look->Milliseconds);
+    }
     return (BufferPool_EnumerationDispositionType)answer;
 }
 

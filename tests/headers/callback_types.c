@@ -13,9 +13,20 @@ static EVT_DMF_Misuse Misuse;
 static EVT_DMF_Hid_Enumeration HidEnumeration;
 static EVT_DMF_ContinuousRequestTarget_BufferInput BufferInput;
 static EVT_DMF_ContinuousRequestTarget_BufferOutput BufferOutput;
+static EVT_DMF_RingBuffer_Enumeration RingEnumeration;
+static EVT_DMF_BufferPool_Enumeration PoolEnumeration;
+static EVT_DMF_BufferPool_TimerCallback TimerExpired;
+static EVT_DMF_BufferQueue_ReuseCleanup QueueReuseCleanup;
+static EVT_DMF_QueuedWorkItem_Callback WorkItem;
+static EVT_DMF_Thread_Function ThreadPre;
+static EVT_DMF_Thread_Function ThreadPost;
+static EVT_DMF_ThreadedBufferQueue_Callback ThreadWork;
+static EVT_DMF_ThreadedBufferQueue_ReuseCleanup ThreadReuseCleanup;
 
 void callback_types(WDF_OBJECT_ATTRIBUTES* object, DMF_MODULE_ATTRIBUTES* module, DMF_MODULE_EVENT_CALLBACKS* events,
                     DMF_CONFIG_ContinuousRequestTarget* stream);
+void callback_types_of_buffers(DMFMODULE module, DMF_CONFIG_BufferQueue* queue, DMF_CONFIG_QueuedWorkItem* work_item,
+                               DMF_CONFIG_ThreadedBufferQueue* threaded);
 
 void callback_types(WDF_OBJECT_ATTRIBUTES* object, DMF_MODULE_ATTRIBUTES* module, DMF_MODULE_EVENT_CALLBACKS* events,
                     DMF_CONFIG_ContinuousRequestTarget* stream)
@@ -29,6 +40,23 @@ void callback_types(WDF_OBJECT_ATTRIBUTES* object, DMF_MODULE_ATTRIBUTES* module
     stream->EvtContinuousRequestTargetBufferOutput = BufferOutput;
     DMF_MisuseHandlerSet(Misuse, NULL);
     (void)DMF_Hid_Enumerate(HidEnumeration, NULL);
+}
+
+void callback_types_of_buffers(DMFMODULE module, DMF_CONFIG_BufferQueue* queue, DMF_CONFIG_QueuedWorkItem* work_item,
+                               DMF_CONFIG_ThreadedBufferQueue* threaded)
+{
+    DMF_RingBuffer_Enumerate(module, TRUE, RingEnumeration, NULL);
+    DMF_RingBuffer_EnumerateToFindItem(module, RingEnumeration, NULL, NULL, 0);
+    DMF_BufferPool_Enumerate(module, PoolEnumeration, NULL, NULL, NULL);
+    DMF_BufferPool_PutInSinkWithTimer(module, NULL, 0, TimerExpired, NULL);
+    DMF_BufferQueue_Enumerate(module, PoolEnumeration, NULL, NULL, NULL);
+    (void)DMF_BufferQueue_EnqueueWithTimer(module, NULL, 0, TimerExpired, NULL);
+    queue->EvtBufferQueueReuseCleanup = QueueReuseCleanup;
+    work_item->EvtQueuedWorkitemFunction = WorkItem;
+    threaded->EvtThreadedBufferQueuePre = ThreadPre;
+    threaded->EvtThreadedBufferQueueWork = ThreadWork;
+    threaded->EvtThreadedBufferQueuePost = ThreadPost;
+    threaded->EvtThreadedBufferQueueReuseCleanup = ThreadReuseCleanup;
 }
 
 static VOID Cleanup(WDFOBJECT Object)
@@ -84,4 +112,77 @@ static ContinuousRequestTarget_BufferDisposition BufferOutput(DMFMODULE DmfModul
     UNREFERENCED_PARAMETER(ClientBufferContextOutput);
     UNREFERENCED_PARAMETER(CompletionStatus);
     return ContinuousRequestTarget_BufferDisposition_ContinuousRequestTargetAndContinueStreaming;
+}
+
+static BOOLEAN RingEnumeration(DMFMODULE DmfModule, UCHAR* Buffer, ULONG BufferSize, VOID* CallbackContext)
+{
+    UNREFERENCED_PARAMETER(DmfModule);
+    UNREFERENCED_PARAMETER(Buffer);
+    UNREFERENCED_PARAMETER(BufferSize);
+    UNREFERENCED_PARAMETER(CallbackContext);
+    return TRUE;
+}
+
+static BufferPool_EnumerationDispositionType PoolEnumeration(DMFMODULE DmfModule, VOID* ClientBuffer,
+                                                             VOID* ClientBufferContext,
+                                                             VOID* ClientDriverCallbackContext)
+{
+    UNREFERENCED_PARAMETER(DmfModule);
+    UNREFERENCED_PARAMETER(ClientBuffer);
+    UNREFERENCED_PARAMETER(ClientBufferContext);
+    UNREFERENCED_PARAMETER(ClientDriverCallbackContext);
+    return BufferPool_EnumerationDisposition_ContinueEnumeration;
+}
+
+static VOID TimerExpired(DMFMODULE DmfModule, VOID* ClientBuffer, VOID* ClientBufferContext,
+                         VOID* ClientDriverCallbackContext)
+{
+    UNREFERENCED_PARAMETER(DmfModule);
+    UNREFERENCED_PARAMETER(ClientBuffer);
+    UNREFERENCED_PARAMETER(ClientBufferContext);
+    UNREFERENCED_PARAMETER(ClientDriverCallbackContext);
+}
+
+static VOID QueueReuseCleanup(DMFMODULE DmfModule, VOID* ClientBuffer, VOID* ClientBufferContext)
+{
+    UNREFERENCED_PARAMETER(DmfModule);
+    UNREFERENCED_PARAMETER(ClientBuffer);
+    UNREFERENCED_PARAMETER(ClientBufferContext);
+}
+
+static ScheduledTask_Result_Type WorkItem(DMFMODULE DmfModule, VOID* ClientBuffer, VOID* ClientBufferContext)
+{
+    UNREFERENCED_PARAMETER(DmfModule);
+    UNREFERENCED_PARAMETER(ClientBuffer);
+    UNREFERENCED_PARAMETER(ClientBufferContext);
+    return ScheduledTask_WorkResult_Success;
+}
+
+static VOID ThreadPre(DMFMODULE DmfModule)
+{
+    UNREFERENCED_PARAMETER(DmfModule);
+}
+
+static VOID ThreadPost(DMFMODULE DmfModule)
+{
+    UNREFERENCED_PARAMETER(DmfModule);
+}
+
+static ThreadedBufferQueue_BufferDisposition ThreadWork(DMFMODULE DmfModule, UCHAR* ClientWorkBuffer,
+                                                        ULONG ClientWorkBufferSize, VOID* ClientWorkBufferContext,
+                                                        NTSTATUS* NtStatus)
+{
+    UNREFERENCED_PARAMETER(DmfModule);
+    UNREFERENCED_PARAMETER(ClientWorkBuffer);
+    UNREFERENCED_PARAMETER(ClientWorkBufferSize);
+    UNREFERENCED_PARAMETER(ClientWorkBufferContext);
+    *NtStatus = STATUS_SUCCESS;
+    return ThreadedBufferQueue_BufferDisposition_WorkComplete;
+}
+
+static VOID ThreadReuseCleanup(DMFMODULE DmfModule, VOID* ClientBuffer, VOID* ClientBufferContext)
+{
+    UNREFERENCED_PARAMETER(DmfModule);
+    UNREFERENCED_PARAMETER(ClientBuffer);
+    UNREFERENCED_PARAMETER(ClientBufferContext);
 }

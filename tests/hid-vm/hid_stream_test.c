@@ -5,8 +5,13 @@
  *   hid_stream_test mouse                QEMU's USB mouse, moved from outside
  *   hid_stream_test stop                 StopAndWait on an idle device; give DMF_HID_SLICE_MS=1000 in the environment
  *   hid_stream_test unplug               the device goes away: idle, while it streams, and under a Client that never gives up
+ *   hid_stream_test queued               reports that wait in the kernel when the device goes away, and more than it has room for
+ *   hid_stream_test shared               one device opened several times: each open gets every report
  *   hid_stream_test open                 ways to open a device, and what is listed
  *   hid_stream_test refuse               opens that must fail
+ *
+ * DMF_HID_WAIT=descriptor|slices in the environment chooses how the library waits. With slices the system loses what it had
+ * queued when the device goes away; what arrives then is printed ("note") and only its order is judged.
  *
  * One line per check; the exit status is 0 if all passed. Times are printed and never judged by the clock.
  * Each test is a process of its own, so that one that hangs ends by its watchdog and the others still run.
@@ -36,6 +41,9 @@ enum {
     STOPS = 100,
     STOPS_WITH_REPORTS = 20,
     PENDING_REQUESTS = 4,
+    KERNEL_ROOM = 63,                 /* reports that hidraw keeps for one open */
+    TOO_MANY = 100,
+    SHARED_OPENS = 3,
 };
 
 static const uint16_t TEST_VENDOR = 0x1209;
@@ -45,15 +53,30 @@ static const uint16_t TEST_PRODUCT = 0x0001;
 
 static bool any_failed;
 
+__attribute__((format(printf, 3, 0))) static void print_line(const char *mark, const char *what, const char *format,
+                                                             va_list arguments)
+{
+    printf("%-7s %-58s ", mark, what);
+    vprintf(format, arguments);
+    putchar('\n');
+}
+
 __attribute__((format(printf, 3, 4))) static void check(bool passed, const char *what, const char *format, ...)
 {
     va_list arguments;
-    printf("%-7s %-58s ", passed ? "ok" : "FAILED", what);
     va_start(arguments, format);
-    vprintf(format, arguments);
+    print_line(passed ? "ok" : "FAILED", what, format, arguments);
     va_end(arguments);
-    putchar('\n');
     any_failed = any_failed || !passed;
+}
+
+/* What is worth knowing and judges nothing. */
+__attribute__((format(printf, 2, 3))) static void note(const char *what, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    print_line("note", what, format, arguments);
+    va_end(arguments);
 }
 
 static void check_status(NTSTATUS status, NTSTATUS expected, const char *what)
@@ -96,11 +119,13 @@ static struct {
     uint32_t next_sequence;
     size_t expected_size;             /* 0: any */
     bool never_give_up;               /* go on streaming after a failure */
+    bool hold;                        /* keep the callback, and so the reading thread, waiting */
+    pthread_cond_t let_go;
     long dx;
     long dy;
     size_t last_size;
     uint8_t last[REPORT_SIZE + 1];
-} seen = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} seen = { .lock = PTHREAD_MUTEX_INITIALIZER, .let_go = PTHREAD_COND_INITIALIZER };
 
 static void forget_what_was_seen(void)
 {
@@ -111,6 +136,7 @@ static void forget_what_was_seen(void)
     seen.next_sequence = 0;
     seen.expected_size = 0;
     seen.never_give_up = false;
+    seen.hold = false;
     seen.dx = seen.dy = 0;
     seen.last_size = 0;
     pthread_mutex_unlock(&seen.lock);
@@ -181,10 +207,27 @@ static ContinuousRequestTarget_BufferDisposition on_output(DMFMODULE module, VOI
         note_report(buffer, size);
     else
         note_failure(status, size);
+    while (seen.hold)
+        pthread_cond_wait(&seen.let_go, &seen.lock);
     go_on = NT_SUCCESS(status) || seen.never_give_up;
     pthread_mutex_unlock(&seen.lock);
     return go_on ? ContinuousRequestTarget_BufferDisposition_ContinuousRequestTargetAndContinueStreaming
                  : ContinuousRequestTarget_BufferDisposition_ContinuousRequestTargetAndStopStreaming;
+}
+
+static void hold_the_callback(void)
+{
+    pthread_mutex_lock(&seen.lock);
+    seen.hold = true;
+    pthread_mutex_unlock(&seen.lock);
+}
+
+static void let_the_callback_go(void)
+{
+    pthread_mutex_lock(&seen.lock);
+    seen.hold = false;
+    pthread_cond_broadcast(&seen.let_go);
+    pthread_mutex_unlock(&seen.lock);
 }
 
 /* ---- time */
@@ -510,6 +553,24 @@ static void unplug(struct scripted_device *device)
     usleep(50000);
 }
 
+static bool waits_in_slices(void)
+{
+    const char *way = getenv("DMF_HID_WAIT");
+    return way && !strcmp(way, "slices");
+}
+
+/* The reports, numbered from 0, that were sent before the device went. */
+static void check_sent_arrived(unsigned long sent, const char *what)
+{
+    if (waits_in_slices()) {
+        note(what, "%lu of %lu reports", seen.reports, sent);
+        check(seen.out_of_order == 0, "  what arrives is in order", "%lu gaps", seen.out_of_order);
+        return;
+    }
+    check(seen.reports == sent && seen.out_of_order == 0, what, "%lu of %lu reports, %lu gaps", seen.reports, sent,
+          seen.out_of_order);
+}
+
 static void unplug_an_idle_device(void)
 {
     struct scripted_device device;
@@ -532,8 +593,7 @@ static void unplug_a_streaming_device(void)
     wait_for_count(&seen.reports, 300);
     unplug(&device);
     sent = device_sent(&device);
-    check(seen.reports == sent && seen.out_of_order == 0, "unplugged while streaming: what was sent arrives first",
-          "%lu of %lu reports, %lu gaps", seen.reports, sent, seen.out_of_order);
+    check_sent_arrived(sent, "unplugged while streaming: what was sent arrives first");
     check_pending_ended("  then pending Requests end");
     check_start_fails(&stream);
     close_stream(&stream);
@@ -552,8 +612,7 @@ static void unplug_right_behind_reports(void)
     wait_for_count(&seen.disconnected, PENDING_REQUESTS);
     usleep(50000);
     sent = device_sent(&device);
-    check(seen.reports == sent && seen.out_of_order == 0, "unplugged right behind 40 reports: they arrive first",
-          "%lu of %lu reports, %lu gaps", seen.reports, sent, seen.out_of_order);
+    check_sent_arrived(sent, "unplugged right behind 40 reports: they arrive first");
     check_pending_ended("  then pending Requests end");
     close_stream(&stream);
     device_end(&device);
@@ -578,6 +637,158 @@ static void test_unplug(void)
     unplug_a_streaming_device();
     unplug_right_behind_reports();
     unplug_under_a_stubborn_client();
+}
+
+/* ---- queued */
+
+/* Holds the callback of one more report: nobody reads then, and what follows waits in the kernel. Counts from 0 again. */
+static void block_the_reader(struct scripted_device *device)
+{
+    const unsigned long before = look(&seen.reports);
+    hold_the_callback();
+    device_say(device, "blast 1 0");
+    device_wait(device, "BLAST");
+    wait_for_count(&seen.reports, before + 1);
+    if (look(&seen.reports) != before + 1)
+        check(false, "the report that is to block the reader", "%lu reports, expected %lu", look(&seen.reports), before + 1);
+    pthread_mutex_lock(&seen.lock);
+    seen.reports = 0;
+    seen.next_sequence = 0;
+    seen.out_of_order = 0;
+    pthread_mutex_unlock(&seen.lock);
+}
+
+static void check_overruns(const struct stream *stream, bool expected, const char *what)
+{
+    const DMF_IO_TARGET_STATISTICS statistics = statistics_of(stream);
+    check((statistics.OverrunsSuspected > 0) == expected && statistics.ReportsDropped == 0, what,
+          "%llu overruns suspected, %llu reports dropped", (unsigned long long)statistics.OverrunsSuspected,
+          (unsigned long long)statistics.ReportsDropped);
+}
+
+static void unplug_with_reports_queued(unsigned count)
+{
+    struct scripted_device device;
+    struct stream stream;
+    char what[80];
+    open_pending_stream(&stream, &device);
+    block_the_reader(&device);
+    device_say(&device, "blast %u 0\ndestroy", count);
+    device_wait(&device, "DESTROYED");
+    let_the_callback_go();
+    wait_for_count(&seen.disconnected, PENDING_REQUESTS);
+    usleep(50000);
+    snprintf(what, sizeof what, "unplugged with %u reports queued: they arrive first", count);
+    check_sent_arrived(count, what);
+    /* hidapi's own read does not say what is lost at the end, so there every removal is suspect. */
+    check_overruns(&stream, waits_in_slices() || count >= KERNEL_ROOM, "  a loss is suspected where one is possible");
+    check_pending_ended("  then pending Requests end");
+    check_start_fails(&stream);
+    close_stream(&stream);
+    device_end(&device);
+}
+
+/* The kernel drops the newest and says nothing. */
+static void overrun_the_kernel(void)
+{
+    struct scripted_device device;
+    struct stream stream;
+    open_pending_stream(&stream, &device);
+    block_the_reader(&device);
+    device_say(&device, "blast %d 0", TOO_MANY);
+    device_wait(&device, "BLAST");
+    let_the_callback_go();
+    wait_for_count(&seen.reports, KERNEL_ROOM);
+    usleep(50000);
+    check(seen.reports == KERNEL_ROOM && seen.out_of_order == 0, "100 reports at once: what the kernel has room for arrives",
+          "%lu of %d reports, %lu gaps", seen.reports, TOO_MANY, seen.out_of_order);
+    check_overruns(&stream, true, "  and an overrun is suspected");
+    close_stream(&stream);
+    device_end(&device);
+}
+
+/* With the report that blocks the reader one fewer than there is room for, again and again. */
+static void fill_the_kernel_almost(void)
+{
+    enum { ROUNDS = 5, REPORTS_OF_A_ROUND = KERNEL_ROOM - 2 };
+    struct scripted_device device;
+    struct stream stream;
+    unsigned long arrived = 0;
+    unsigned long gaps = 0;
+    open_pending_stream(&stream, &device);
+    for (int i = 0; i < ROUNDS; i++) {
+        block_the_reader(&device);
+        device_say(&device, "blast %d 0", REPORTS_OF_A_ROUND);
+        device_wait(&device, "BLAST");
+        let_the_callback_go();
+        wait_for_count(&seen.reports, REPORTS_OF_A_ROUND);
+        usleep(50000);
+        arrived += look(&seen.reports);
+        gaps += look(&seen.out_of_order);
+    }
+    check(arrived == ROUNDS * REPORTS_OF_A_ROUND && gaps == 0, "5 times 61 reports at once: all arrive",
+          "%lu of %d reports, %lu gaps", arrived, ROUNDS * REPORTS_OF_A_ROUND, gaps);
+    check_overruns(&stream, false, "  and no overrun is suspected");
+    close_stream(&stream);
+    device_end(&device);
+}
+
+static void test_queued(void)
+{
+    unplug_with_reports_queued(40);
+    unplug_with_reports_queued(KERNEL_ROOM);
+    fill_the_kernel_almost();
+    overrun_the_kernel();
+}
+
+/* ---- shared */
+
+/* The whole reports that a descriptor of our own still gets. */
+static unsigned count_reports(int descriptor)
+{
+    uint8_t report[REPORT_SIZE];
+    unsigned count = 0;
+    while (read(descriptor, report, sizeof report) == REPORT_SIZE)
+        count++;
+    return count;
+}
+
+/*
+ * Each open has its own ring in the kernel. A library that took the wrong one of the process's descriptors would leave one
+ * stream without reports, or take the program's own.
+ */
+static void test_shared(void)
+{
+    enum { REPORTS_SENT = 30 };
+    struct scripted_device device;
+    struct stream streams[SHARED_OPENS];
+    DMF_HID_OPEN_PARAMS params;
+    unsigned complete = 0;
+    unsigned own;
+    int ours;
+    device_start(&device, NO_OPTIONS);
+    params = select_path(device.node);
+    ours = open(device.node, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (ours < 0)
+        scripted_die("cannot open the node");
+    for (int i = 0; i < SHARED_OPENS; i++) {
+        open_stream(&streams[i], &params, PENDING_REQUESTS);
+        start_stream(&streams[i]);
+    }
+    usleep(50000);
+    device_say(&device, "blast %d 1000", REPORTS_SENT);
+    device_wait(&device, "BLAST");
+    wait_for_count(&seen.reports, SHARED_OPENS * REPORTS_SENT);
+    for (int i = 0; i < SHARED_OPENS; i++)
+        complete += statistics_of(&streams[i]).RequestsCompleted == REPORTS_SENT;
+    check(complete == SHARED_OPENS, "one device opened three times: each gets every report", "%u of %d, %lu reports in all",
+          complete, SHARED_OPENS, look(&seen.reports));
+    own = count_reports(ours);
+    check(own == REPORTS_SENT, "  the program's own descriptor keeps its reports", "%u of %d reports", own, REPORTS_SENT);
+    for (int i = 0; i < SHARED_OPENS; i++)
+        close_stream(&streams[i]);
+    close(ours);
+    device_end(&device);
 }
 
 /* ---- open */
@@ -767,6 +978,10 @@ static bool run_test(int argc, char **argv)
         test_stop();
     else if (!strcmp(test, "unplug"))
         test_unplug();
+    else if (!strcmp(test, "queued"))
+        test_queued();
+    else if (!strcmp(test, "shared"))
+        test_shared();
     else if (!strcmp(test, "open"))
         test_open();
     else if (!strcmp(test, "refuse"))
@@ -785,7 +1000,7 @@ int main(int argc, char **argv)
     signal(SIGALRM, on_watchdog);
     alarm(WATCHDOG_SECONDS);
     if (!run_test(argc, argv)) {
-        fprintf(stderr, "usage: hid_stream_test numbered REQUESTS | mouse | stop | unplug | open | refuse\n");
+        fprintf(stderr, "usage: hid_stream_test numbered REQUESTS | mouse | stop | unplug | queued | shared | open | refuse\n");
         return 2;
     }
     return any_failed ? 1 : 0;

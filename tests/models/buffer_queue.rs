@@ -404,6 +404,11 @@ impl Pair {
     fn context_get(&mut self, number: usize, pointer: Pointer) -> Outcome {
         let address = self.world.buffers.address(pointer);
         let known = self.world.buffers.known.get(&address);
+        if known.is_none() && self.world.buffers.was_there(address) {
+            // Its memory may be kept for later; then it has a context.
+            reports();
+            return Ok(());
+        }
         if known.is_some_and(|buffer| buffer.source != number) {
             return Ok(());
         }

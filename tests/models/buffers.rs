@@ -123,15 +123,18 @@ fn context_fill(fill: u8) -> u8 {
 #[derive(Default)]
 pub struct Buffers {
     pub known: BTreeMap<usize, Buffer>,
+    /// Their addresses, in the order in which they were first seen: a step means the same buffer in
+    /// every run, wherever that lies.
+    order: Vec<usize>,
     gone: Vec<usize>,
 }
 
 impl Buffers {
     pub fn address(&self, pointer: Pointer) -> usize {
         let pick = |index: usize, held: bool| {
-            let all: Vec<_> =
-                self.known.iter().filter(|(_, buffer)| buffer.held || !held).collect();
-            all.get(index % all.len().max(1)).map(|(address, buffer)| (**address, buffer.context))
+            let all = self.order.iter().map(|address| (*address, self.known[address]));
+            let all: Vec<_> = all.filter(|(_, buffer)| buffer.held || !held).collect();
+            all.get(index % all.len().max(1)).map(|(address, buffer)| (*address, buffer.context))
         };
         match pointer {
             Pointer::Held(index) => pick(index, true).map_or(0, |(address, _)| address),
@@ -152,8 +155,14 @@ impl Buffers {
         self.known.get(&address).copied().filter(|buffer| buffer.held)
     }
 
+    /// Whether a freed buffer was at an address, and none is now.
+    pub fn was_there(&self, address: usize) -> bool {
+        self.gone.contains(&address) && !self.known.contains_key(&address)
+    }
+
     pub fn forget(&mut self, address: usize) {
         self.known.remove(&address);
+        self.order.retain(|other| *other != address);
         self.gone.push(address);
     }
 
@@ -216,6 +225,7 @@ impl World {
         same("16-byte aligned", (address % 16, context % 16), (0, 0))?;
         let Setting { size, context_size, .. } = self.sources[source].setting;
         let buffer = Buffer { source, held: true, fill: 0, size, context, context_size };
+        self.buffers.order.push(address);
         same("a new buffer", self.buffers.known.insert(address, buffer).is_none(), true)
     }
 

@@ -16,18 +16,24 @@
 use crate::framework::buffer::Buffer;
 use crate::framework::frames::{self, Activity};
 use crate::framework::handle::Handle;
-use crate::framework::memory::{Shared, try_box, try_push};
+use crate::framework::memory::{Shared, try_push};
 use crate::framework::misuse;
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
 use crate::framework::sync::{AtomicBool, AtomicU32, Condvar, Mutex, MutexGuard, Ordering};
 use crate::framework::table::Ref;
 use crate::framework::tree;
-use crate::io::request::{Operation, Outcome, Owner, Request, SharedOwner};
-use crate::io::target::{Core, Purpose};
+use crate::io::request::{Limbo, Operation, Outcome, Owner, Request, SharedOwner};
+use crate::io::target::{Core, Purpose, Pushed};
 use crate::modules::buffer_pool::{BufferPool, End};
 
+use std::time::{Duration, Instant};
+
+use super::passive::{Completed, PassiveLane};
 use super::{Client, Disposition};
+
+/// How long a target may take to finish what it has begun before its device sleeps.
+const LONGEST_PURGE: Duration = Duration::from_secs(5);
 
 /// See the file's head.
 pub struct Stream {
@@ -49,21 +55,52 @@ pub struct Stream {
 }
 
 struct Control {
+    /// Of the lanes' Requests; gone when the Module closes.
+    owner: Option<SharedOwner>,
     /// Stays until the last lane is idle, to count what comes back.
     target: Option<Shared<Core>>,
     is_set: bool,
     started: bool,
+    /// Lanes that come back are not sent again.
+    finishing: bool,
     epoch: u64,
     lanes: Vec<Lane>,
 }
 
 struct Lane {
-    request: Ref<Request>,
+    /// None while the last one is still with a target that was not waited for.
+    request: Option<Ref<Request>>,
     active: bool,
     waiting: bool,
     epoch: u64,
     input: Option<Buffer>,
     output: Option<Buffer>,
+}
+
+impl Lane {
+    fn new(request: Ref<Request>) -> Self {
+        Self {
+            request: Some(request),
+            active: false,
+            waiting: false,
+            epoch: 0,
+            input: None,
+            output: None,
+        }
+    }
+
+    /// The lane's Request, made anew if a target has kept the last one.
+    fn request(&mut self, owner: &Option<SharedOwner>, index: usize) -> Result<Ref<Request>, Error> {
+        if let Some(request) = self.request {
+            return Ok(request);
+        }
+        let Some(owner) = owner else {
+            return Err(Error::new(Status::INVALID_DEVICE_STATE, "being deleted"));
+        };
+        let request = Ref::of_stream(owner.clone(), index)?;
+        self.request = Some(request);
+        Ok(request)
+    }
 }
 
 /// Why a Request was not sent.
@@ -88,18 +125,25 @@ impl From<Unsent> for Error {
 }
 
 /// What the lanes' Requests tell of their completion.
-pub struct Lanes(Shared<Stream>);
-
-impl Lanes {
-    pub fn owner(stream: Shared<Stream>) -> Result<SharedOwner, Error> {
-        Shared::new(try_box(Self(stream))? as Box<dyn Owner>)
-    }
+pub struct Lanes {
+    pub stream: Shared<Stream>,
+    /// The callbacks run there.
+    pub passive: Option<Shared<PassiveLane>>,
 }
 
 impl Owner for Lanes {
-    fn completed(&self, _request: Ref<Request>, lane: usize, outcome: Outcome) {
-        let stream = &self.0;
-        frames::within(stream.handle, Activity::Callback, || stream.completed(lane, outcome));
+    fn completed(&self, request: Ref<Request>, lane: usize, outcome: Outcome, abandoned: bool) {
+        let kept = self.stream.take_back(request, lane, outcome, abandoned);
+        match &self.passive {
+            Some(passive) => passive.post(Completed::Lane { lane, outcome, output: kept }),
+            None => self.stream.completed(lane, outcome, kept),
+        }
+    }
+
+    fn give_back(&self, buffers: Limbo) {
+        let [input, output] = buffers;
+        self.stream.give_back_input(input);
+        self.stream.give_back(output);
     }
 }
 
@@ -120,9 +164,11 @@ impl Stream {
             output_size,
             client,
             control: Mutex::new(Control {
+                owner: None,
                 target: None,
                 is_set: false,
                 started: false,
+                finishing: false,
                 epoch: 0,
                 lanes: Vec::new(),
             }),
@@ -133,16 +179,30 @@ impl Stream {
         }
     }
 
-    pub fn add_lane(&self, request: Ref<Request>) -> Result<(), Error> {
-        let lane = Lane {
-            request,
-            active: false,
-            waiting: false,
-            epoch: 0,
-            input: None,
-            output: None,
+    /// Makes the lanes, each with its Request.
+    pub fn make_lanes(&self, owner: SharedOwner, count: u32) -> Result<(), Error> {
+        let mut control = self.control.lock();
+        control.owner = Some(owner.clone());
+        for index in 0..count as usize {
+            let request = Ref::of_stream(owner.clone(), index)?;
+            if let Err(error) = try_push(&mut control.lanes, Lane::new(request)) {
+                request.discard();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the lanes' Requests. No lane is active, now or later.
+    pub fn discard(&self) {
+        let (owner, lanes) = {
+            let mut control = self.control.lock();
+            (control.owner.take(), std::mem::take(&mut control.lanes))
         };
-        try_push(&mut self.control.lock().lanes, lane)
+        for request in lanes.iter().filter_map(|lane| lane.request) {
+            request.discard();
+        }
+        drop(owner);
     }
 
     pub fn active(&self) -> u32 {
@@ -266,12 +326,33 @@ impl Stream {
                 }
                 (lane.request, was_waiting)
             };
-            if was_waiting {
-                self.rest(index);
-            } else {
-                request.end(Status::CANCELLED);
+            match request {
+                _ if was_waiting => self.rest(index),
+                Some(request) => {
+                    request.cancel(Status::CANCELLED);
+                }
+                None => {}
             }
         }
+    }
+
+    /// Sends nothing more and lets the target finish what it has begun, for a while.
+    pub fn finish(&self) {
+        let epoch = {
+            let mut control = self.control.lock();
+            control.finishing = true;
+            control.epoch
+        };
+        let begun = |control: &Control| {
+            let has_begun = |request: Ref<Request>| request.is_begun();
+            control.lanes.iter().any(|lane| lane.active && lane.request.is_some_and(has_begun))
+        };
+        let deadline = Instant::now() + LONGEST_PURGE;
+        let mut control = self.control.lock();
+        while control.epoch == epoch && begun(&control) && Instant::now() < deadline {
+            self.quiet.wait_until(&mut control, deadline);
+        }
+        control.finishing = false;
     }
 
     /// Waits until no lane is active, or somebody has started the stream again.
@@ -298,27 +379,51 @@ impl Stream {
         Ok(overrun)
     }
 
-    /// A lane's Request has ended, on whatever thread ended it.
-    fn completed(&self, index: usize, outcome: Outcome) {
-        let (input, output, live) = {
+    /// A lane's Request has ended, on whatever thread ended it: the output buffer to show.
+    fn take_back(
+        &self,
+        request: Ref<Request>,
+        index: usize,
+        outcome: Outcome,
+        abandoned: bool,
+    ) -> Option<Buffer> {
+        let (input, output) = {
             let mut control = self.control.lock();
-            let live = control.started && control.lanes[index].epoch == control.epoch;
             if let (Some(target), Some(operation)) = (&control.target, self.operation) {
                 target.count(operation, outcome);
             }
             let lane = &mut control.lanes[index];
-            (lane.input.take(), lane.output.take(), live)
+            if abandoned {
+                lane.request = None;
+            }
+            (lane.input.take(), lane.output.take())
         };
-        if let (Some(input), Some(pool)) = (input, self.input) {
-            pool.put(input, End::Tail);
+        if abandoned {
+            request.leave([input, output]);
+            return None;
         }
+        self.give_back_input(input);
+        output
+    }
+
+    /// The rest of a completion, where the Client's callbacks run.
+    pub fn completed(&self, index: usize, outcome: Outcome, output: Option<Buffer>) {
+        frames::within(self.handle, Activity::Callback, || self.go_on(index, outcome, output));
+    }
+
+    fn go_on(&self, index: usize, outcome: Outcome, output: Option<Buffer>) {
+        let (live, finishing) = {
+            let control = self.control.lock();
+            let live = control.started && control.lanes[index].epoch == control.epoch;
+            (live, control.finishing)
+        };
         let go_on = if live {
             self.show(output, outcome)
         } else {
             self.give_back(output);
             false
         };
-        if !go_on {
+        if !go_on || finishing {
             return self.rest(index);
         }
         match self.send(index, None) {
@@ -347,6 +452,12 @@ impl Stream {
 
     fn client_broke_the_contract(&self, report: &Error) {
         misuse::report(c"EVT_DMF_ContinuousRequestTarget_BufferOutput", self.handle, report);
+    }
+
+    fn give_back_input(&self, input: Option<Buffer>) {
+        if let (Some(input), Some(pool)) = (input, self.input) {
+            pool.put(input, End::Tail);
+        }
     }
 
     fn give_back(&self, output: Option<Buffer>) {
@@ -399,23 +510,31 @@ impl Stream {
             .as_ref()
             .map_or(Span::EMPTY, |buffer| Span::of_buffer(buffer.view(), self.output_size as usize));
         let mut control = self.control.lock();
-        let Control { target, started, epoch, lanes, .. } = &mut *control;
+        let Control { owner, target, started, epoch, lanes, .. } = &mut *control;
         let lane = &mut lanes[index];
         lane.input = input;
         lane.output = output;
         let sent = match (target, self.operation) {
-            (Some(target), Some(operation)) if *started && lane.epoch == *epoch => lane
-                .request
-                .arm(operation, input_span, output_span)
-                .and_then(|()| target.submit(lane.request, operation, Purpose::Stream)),
+            (Some(target), Some(operation)) if *started && lane.epoch == *epoch => {
+                lane.request(owner, index).and_then(|request| {
+                    request.arm(operation, input_span, output_span)?;
+                    Ok((request, target.submit(request, operation, Purpose::Stream)?))
+                })
+            }
             _ => Err(Error::new(Status::CANCELLED, "stopped")),
         };
-        let Err(error) = sent else { return Ok(()) };
+        let error = match sent {
+            Ok((_, Pushed::Waits)) => return Ok(()),
+            Ok((request, Pushed::Canceled)) => {
+                drop(control);
+                let _ = request.complete(Status::CANCELLED, Some(0));
+                return Ok(());
+            }
+            Err(error) => error,
+        };
         let (input, output) = (lane.input.take(), lane.output.take());
         drop(control);
-        if let (Some(input), Some(pool)) = (input, self.input) {
-            pool.put(input, End::Tail);
-        }
+        self.give_back_input(input);
         self.give_back(output);
         Err(Unsent::Failed(error))
     }
@@ -485,6 +604,9 @@ impl Stream {
                 }
             }
             lane.active = false;
+            if control.finishing {
+                self.quiet.notify_all();
+            }
             return self.leave(control);
         }
     }

@@ -107,13 +107,23 @@ record_and_replay() {
     check "  reports and bytes" "$(sed -n 's/^\(.* bytes\) in .*/\1/p' /tmp/replay.out)" "50 reports, 3200 bytes"
 }
 
-run_test open
+# run_both_ways TEST…: with the descriptor, and through hidapi's own read.
+run_both_ways() {
+    for way in descriptor slices; do
+        echo "-- $*, waiting on $way"
+        DMF_HID_WAIT=$way run_test "$@"
+    done
+}
+
 run_test refuse
-run_test unplug
-run_test mouse
-DMF_HID_SLICE_MS=1000 run_test stop
+for test in open unplug queued shared mouse; do
+    run_both_ways $test
+done
+export DMF_HID_SLICE_MS=1000
+run_both_ways stop
+unset DMF_HID_SLICE_MS
 for requests in 1 4 16; do
-    run_test numbered $requests
+    run_both_ways numbered $requests
 done
 for requests in 1 4 16; do
     stream_ten_thousand $requests

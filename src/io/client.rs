@@ -1,0 +1,90 @@
+//! A target that the program itself implements.
+//!
+//! Its callback runs on the target's own thread, one Request after the other, so that a Request that is
+//! completed at once and sent again does not recurse. A Request that the callback keeps may be
+//! completed from any thread.
+
+use super::request::{Claim, Operation, Outcome};
+use super::request_state::Holder;
+use super::report_descriptor::Layout;
+use super::target::{Core, Device, Route, Target};
+use crate::framework::frames::{self, Activity};
+use crate::framework::handle::Handle;
+use crate::framework::memory::{Shared, try_box};
+use crate::framework::misuse;
+use crate::framework::status::{Error, Status};
+use crate::framework::thread;
+
+/// The program's callback.
+pub trait Implementation: Send + Sync {
+    /// Works on a Request. `None`: keeps it, and completes it later.
+    fn perform(&self, claim: &Claim) -> Option<Outcome>;
+}
+
+/// Makes a target; `handle` is its own.
+pub fn create(handle: Handle, implementation: Box<dyn Implementation>) -> Result<Target, Error> {
+    let device = try_box(Client { handle, implementation })?;
+    let core = Core::new(Layout::default(), device)?;
+    let running = core.clone();
+    let thread = thread::start("dmf-target", move || run(&running))?;
+    Ok(Target::new(core, thread))
+}
+
+struct Client {
+    handle: Handle,
+    implementation: Box<dyn Implementation>,
+}
+
+impl Device for Client {
+    fn route(&self, _operation: Operation) -> Result<Route, Error> {
+        Ok(Route::Work)
+    }
+
+    fn holder(&self) -> Holder {
+        Holder::Callback(false)
+    }
+
+    fn perform(&self, claim: Claim) {
+        frames::within(self.handle, Activity::Callback, || {
+            match self.implementation.perform(&claim) {
+                Some(Outcome { status, information }) => {
+                    if let Err(error) = claim.request.complete(status, Some(information)) {
+                        misuse::report(c"EVT_DMF_IoTarget_Request", self.handle, &error);
+                    }
+                }
+                None => claim.request.keep(),
+            }
+        });
+    }
+}
+
+fn run(core: &Shared<Core>) {
+    loop {
+        let claim = {
+            let mut state = core.state.lock();
+            loop {
+                if state.closed {
+                    return;
+                }
+                if state.held.make_room().is_err() {
+                    // Nothing is handed out that could not be taken back; what waits can be canceled.
+                    core.changed.wait(&mut state);
+                    continue;
+                }
+                match core.next_work(&mut state) {
+                    Some(claim) => {
+                        state.held.push(&claim);
+                        break claim;
+                    }
+                    None => core.changed.wait(&mut state),
+                }
+            }
+        };
+        core.perform(claim);
+    }
+}
+
+/// What a callback's answer means.
+pub fn outcome(status: Status, information: usize) -> Option<Outcome> {
+    (status != Status::PENDING).then_some(Outcome { status, information })
+}

@@ -1,0 +1,363 @@
+//! NotifyUserWithRequest: Requests wait for data, data waits for Requests; the oldest of one goes to
+//! the oldest of the other.
+//!
+//! ```text
+//!   EventRequestAdd, RequestProcess ──> Requests ──┐
+//!                                                  ├──> callback, which completes the Request
+//!   DataProcess ──────────────────────> data ──────┘
+//! ```
+//!
+//! An entry of data is a buffer of a BufferQueue: the copy of the data, and in its context who is to be
+//! told and how ([`Note`]). One lock pairs Requests with data; no callback runs under it.
+//!
+//! Source: Dmf_NotifyUserWithRequest.md.
+
+use super::buffer_pool::{End, Settings};
+use super::buffer_queue::{BufferQueue, Pools};
+use crate::framework::buffer::{self, Buffer};
+use crate::framework::frames::{self, Activity};
+use crate::framework::handle::{Handle, Kind};
+use crate::framework::memory::{Shared, try_box};
+use crate::framework::slab::Shape;
+use crate::framework::span::Span;
+use crate::framework::status::{Error, Status};
+use crate::framework::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering};
+use crate::framework::table::{Object, Ref};
+use crate::framework::tree::Draft;
+use crate::framework::{timer, tree};
+use crate::io::queue::{Pushed, RequestQueue};
+use crate::io::request::{Canceler, Request, SharedCanceler};
+use crate::io::request_state::Holder;
+
+/// What the Module is configured to do.
+#[derive(Clone, Copy)]
+pub struct Config {
+    pub most_requests: u32,
+    pub most_data: u32,
+    pub data_size: u32,
+    pub look_aside: bool,
+    pub time_stamping: bool,
+}
+
+/// The Client's callbacks. A `callback` is C's, as the surface gave it; 0 is none.
+pub trait Client: Send + Sync {
+    /// Has the Client complete a Request.
+    fn call(&self, module: Handle, callback: usize, request: Handle, context: usize, status: Status);
+
+    /// The Client's cancel callback, if there is one. False: there is none.
+    fn canceled(&self, module: Handle, request: Handle) -> bool;
+
+    /// The Client's data cleanup callback, if there is one.
+    fn clean_up(&self, module: Handle, data: *mut u8);
+}
+
+/// See the file's head.
+pub struct NotifyUserWithRequest {
+    shared: Shared<Inner>,
+    canceler: SharedCanceler,
+}
+
+struct Inner {
+    handle: Handle,
+    config: Config,
+    /// None if the Module keeps no data.
+    data: Option<Pools>,
+    client: Box<dyn Client>,
+    requests: Mutex<RequestQueue>,
+    /// Requests in the queue.
+    pending: AtomicU32,
+    discarded: AtomicU64,
+    /// Cancellations that are being told.
+    canceling: AtomicU32,
+    closing: AtomicBool,
+}
+
+/// What stands in the context of an entry of data.
+#[derive(Clone, Copy)]
+struct Note {
+    callback: usize,
+    status: Status,
+    timestamp: u64,
+}
+
+impl Note {
+    const SIZE: u32 = 24;
+
+    fn write(self, buffer: &Buffer) {
+        let mut bytes = [0; Self::SIZE as usize];
+        bytes[..8].copy_from_slice(&(self.callback as u64).to_ne_bytes());
+        bytes[8..16].copy_from_slice(&self.timestamp.to_ne_bytes());
+        bytes[16..20].copy_from_slice(&self.status.0.to_ne_bytes());
+        Span::of_context(buffer.view()).fill(&bytes);
+    }
+
+    fn read(context: Span) -> Self {
+        let mut bytes = [0; Self::SIZE as usize];
+        context.copy_to(&mut bytes);
+        let long = |at: usize| {
+            let mut eight = [0; 8];
+            eight.copy_from_slice(&bytes[at..at + 8]);
+            u64::from_ne_bytes(eight)
+        };
+        Self {
+            callback: long(0) as usize,
+            timestamp: long(8),
+            status: Status(long(16) as u32 as i32),
+        }
+    }
+}
+
+impl NotifyUserWithRequest {
+    /// The body of a Module that is being made.
+    pub fn new(draft: &Draft, config: Config, client: Box<dyn Client>) -> Result<Self, Error> {
+        let data = if config.most_data > 0 {
+            // Entries without data have a byte all the same, so that their address is one.
+            let shape = Shape {
+                buffer_size: config.data_size.max(1),
+                context_size: Note::SIZE,
+                with_timer: false,
+            };
+            let settings =
+                Settings { count: config.most_data, shape, look_aside: config.look_aside };
+            Some(BufferQueue::below(draft, settings, None)?.1)
+        } else {
+            None
+        };
+        let shared = Shared::new(Inner {
+            handle: draft.handle(),
+            config,
+            data,
+            client,
+            requests: Mutex::new(RequestQueue::default()),
+            pending: AtomicU32::new(0),
+            discarded: AtomicU64::new(0),
+            canceling: AtomicU32::new(0),
+            closing: AtomicBool::new(false),
+        })?;
+        let canceler =
+            Shared::new(try_box(PendingCanceler(shared.clone()))? as Box<dyn Canceler>)?;
+        Ok(Self { shared, canceler })
+    }
+
+    pub fn discarded(&self) -> u64 {
+        self.shared.discarded.load(Ordering::Relaxed)
+    }
+
+    /// Queues a Request; never looks at data.
+    pub fn request_add(&self, request: Ref<Request>) -> Result<(), Error> {
+        let inner = &self.shared;
+        let mut requests = inner.requests.lock();
+        if inner.pending.load(Ordering::SeqCst) >= inner.config.most_requests {
+            return Err(Error::new(
+                Status::INVALID_DEVICE_STATE,
+                "MaximumNumberOfPendingRequests are pending already",
+            ));
+        }
+        if inner.config.time_stamping {
+            request.lock()?.timestamp = timer::now();
+        }
+        inner.pending.fetch_add(1, Ordering::SeqCst);
+        match requests.push(request, Some(self.canceler.clone())) {
+            Ok(Pushed::Waits) => Ok(()),
+            Ok(Pushed::Canceled) => {
+                drop(requests);
+                self.canceler.canceled(request);
+                Ok(())
+            }
+            Err(error) => {
+                inner.pending.fetch_sub(1, Ordering::SeqCst);
+                Err(error)
+            }
+        }
+    }
+
+    /// Queues a Request and tries to complete one with data.
+    pub fn request_process(&self, request: Ref<Request>) -> Result<(), Error> {
+        self.data()?;
+        self.request_add(request)?;
+        self.shared.pair();
+        Ok(())
+    }
+
+    /// Queues a copy of the data and tries to complete a Request with the oldest. `misuse`: it was
+    /// done, with zeros, since there was no data to copy.
+    pub fn data_process(
+        &self,
+        callback: usize,
+        data: Option<Span>,
+        status: Status,
+    ) -> Result<(), Error> {
+        let pools = self.data()?;
+        let inner = &self.shared;
+        let entry = inner.free_entry(pools)?;
+        if let Some(data) = data {
+            Span::of_buffer(entry.view(), inner.config.data_size as usize).copy_from(data);
+        }
+        let timestamp = if inner.config.time_stamping { timer::now() } else { 0 };
+        Note { callback, status, timestamp }.write(&entry);
+        pools.consumer.put(entry, End::Tail);
+        inner.pair();
+        Ok(())
+    }
+
+    fn data(&self) -> Result<Pools, Error> {
+        self.shared.data.ok_or(Error::misuse(
+            Status::INVALID_DEVICE_STATE,
+            "MaximumNumberOfPendingDataBuffers is 0: the Module keeps no data",
+        ))
+    }
+
+    /// Bytes of an entry of data.
+    pub fn data_size(&self) -> u32 {
+        self.shared.config.data_size
+    }
+
+    /// Gives the oldest Request to the callback. False: none is pending.
+    pub fn request_return(&self, callback: usize, context: usize, status: Status) -> bool {
+        let Some(request) = self.shared.next_request() else { return false };
+        self.shared.hand_over(callback, request, context, status);
+        true
+    }
+
+    /// Gives the Requests that are pending now to the callback, the oldest first.
+    pub fn request_return_all(&self, callback: usize, context: usize, status: Status) {
+        let count = self.shared.pending.load(Ordering::SeqCst);
+        for _ in 0..count {
+            if !self.request_return(callback, context, status) {
+                return;
+            }
+        }
+    }
+
+    /// When the data came whose copy stands at `address`.
+    pub fn data_timestamp(&self, address: usize) -> Result<u64, Error> {
+        let facts = buffer::facts(address)?;
+        if Some(facts.source) != self.shared.data.map(|pools| pools.producer.handle) {
+            return Err(Error::misuse(
+                Status::INVALID_PARAMETER,
+                "the buffer is none of this Module's",
+            ));
+        }
+        Ok(Note::read(Span::of_context(facts.client)).timestamp)
+    }
+
+    pub fn request_timestamp(&self, request: Ref<Request>) -> Result<u64, Error> {
+        let timestamp = request.lock()?.timestamp;
+        Ok(if self.shared.config.time_stamping { timestamp } else { 0 })
+    }
+}
+
+impl Inner {
+    fn next_request(&self) -> Option<Ref<Request>> {
+        let claim = self.requests.lock().claim(Holder::Client)?;
+        self.pending.fetch_sub(1, Ordering::SeqCst);
+        Some(claim.request)
+    }
+
+    /// A buffer for a new entry: a free one, else the oldest entry's, else one more.
+    fn free_entry(&self, pools: Pools) -> Result<Buffer, Error> {
+        let error = match pools.producer.get() {
+            Ok(buffer) => return Ok(buffer),
+            Err(error) => error,
+        };
+        if self.config.look_aside || error.status != Status::UNSUCCESSFUL {
+            return Err(error.with_status(Status::INSUFFICIENT_RESOURCES));
+        }
+        match pools.consumer.get() {
+            Ok(oldest) => {
+                self.client.clean_up(self.handle, oldest.view().buffer.as_ptr());
+                self.discarded.fetch_add(1, Ordering::Relaxed);
+                oldest.zero();
+                Ok(oldest)
+            }
+            // Every entry is in a callback.
+            Err(_) => pools.producer.get_extra(),
+        }
+    }
+
+    /// Completes the oldest Request with the oldest data, if there is one of each.
+    fn pair(&self) {
+        let Some(pools) = self.data else { return };
+        let (request, entry) = {
+            let mut requests = self.requests.lock();
+            if !requests.is_waited() {
+                return;
+            }
+            let Ok(entry) = pools.consumer.get() else { return };
+            let Some(claim) = requests.claim(Holder::Client) else {
+                pools.consumer.put(entry, End::Head);
+                return;
+            };
+            self.pending.fetch_sub(1, Ordering::SeqCst);
+            (claim.request, entry)
+        };
+        let view = entry.view();
+        let Note { callback, status, .. } = Note::read(Span::of_context(view));
+        let data = view.buffer.as_ptr();
+        self.hand_over(callback, request, data.expose_provenance(), status);
+        self.client.clean_up(self.handle, data);
+        pools.producer.put(entry, End::Tail);
+    }
+
+    /// Has the callback complete a Request, which is held for it.
+    fn hand_over(&self, callback: usize, request: Ref<Request>, context: usize, status: Status) {
+        if callback == 0 {
+            let _ = request.complete(status, None);
+            return;
+        }
+        frames::within(self.handle, Activity::Callback, || {
+            self.client.call(self.handle, callback, request.handle, context, status);
+        });
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.canceling.load(Ordering::SeqCst) == 0
+    }
+}
+
+/// Told when a Request is canceled in the queue.
+struct PendingCanceler(Shared<Inner>);
+
+impl Canceler for PendingCanceler {
+    fn canceled(&self, request: Ref<Request>) {
+        let inner = &self.0;
+        inner.canceling.fetch_add(1, Ordering::SeqCst);
+        inner.pending.fetch_sub(1, Ordering::SeqCst);
+        frames::within(inner.handle, Activity::Callback, || {
+            if !inner.closing.load(Ordering::SeqCst) {
+                inner.client.canceled(inner.handle, request.handle);
+            }
+            request.complete_if_with_client(Status::CANCELLED);
+            if inner.canceling.fetch_sub(1, Ordering::SeqCst) == 1
+                && inner.closing.load(Ordering::SeqCst)
+            {
+                tree::tell();
+            }
+        });
+    }
+}
+
+impl Object for NotifyUserWithRequest {
+    const KIND: Kind = Kind::NotifyUserWithRequest;
+    const ENTERED: bool = true;
+
+    fn shut(&self) {
+        self.shared.closing.store(true, Ordering::SeqCst);
+    }
+
+    fn drained(&self) -> bool {
+        self.shared.is_quiet()
+    }
+
+    fn close(&mut self, _handle: Handle) {
+        let inner = &self.shared;
+        while let Some(request) = inner.next_request() {
+            let _ = request.complete(Status::CANCELLED, None);
+        }
+        let Some(pools) = inner.data else { return };
+        let Ok(mut entries) = pools.consumer.drain() else { return };
+        while let Some(entry) = entries.pop_front() {
+            inner.client.clean_up(inner.handle, entry.view().buffer.as_ptr());
+        }
+    }
+}
