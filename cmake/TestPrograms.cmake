@@ -11,7 +11,8 @@ foreach(source IN LISTS dmf_test_sources)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/tests")
 
   add_test(NAME c.${name} COMMAND ${name} WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
-  set_tests_properties(c.${name} PROPERTIES TIMEOUT 120)
+  # Generous: threads that take turns are slow on a machine that has much else to do.
+  set_tests_properties(c.${name} PROPERTIES TIMEOUT 300)
 
   if(VALGRIND_PROGRAM)
     add_test(NAME valgrind.${name} COMMAND ${DMF_VALGRIND_COMMAND} $<TARGET_FILE:${name}>

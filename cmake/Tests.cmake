@@ -18,6 +18,12 @@ add_test(NAME examples
   WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
 set_tests_properties(examples PROPERTIES TIMEOUT 120)
 
+# The C programs of README.md, as they stand there.
+add_test(NAME readme
+  COMMAND "${BASH_PROGRAM}" tests/readme.sh "${CMAKE_CURRENT_BINARY_DIR}" "${CMAKE_C_COMPILER}"
+  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+set_tests_properties(readme PROPERTIES TIMEOUT 120)
+
 # The examples that need neither device nor recording, each by itself.
 foreach(name buffer_pipeline packet_assembler)
   add_test(NAME example.${name} COMMAND ${name})

@@ -366,7 +366,8 @@ pub unsafe extern "C" fn streaming_count_get(dmf_module: DMFMODULE) -> ULONG {
 /// such a Request); STATUS_INVALID_BUFFER_SIZE; STATUS_INVALID_PARAMETER (RequestType, or NULL with a
 /// length); STATUS_INVALID_DEVICE_STATE (no target is set); STATUS_INVALID_HANDLE;
 /// STATUS_INSUFFICIENT_RESOURCES.
-/// Any thread but the target's own. Source: Dmf_ContinuousRequestTarget.md, SendSynchronously.
+/// Misuse: on the target's own thread, in a stream's callback for example (STATUS_INVALID_DEVICE_STATE). Any
+/// other thread. Source: Dmf_ContinuousRequestTarget.md, SendSynchronously.
 #[unsafe(export_name = "DMF_ContinuousRequestTarget_SendSynchronously")]
 pub unsafe extern "C" fn send_synchronously(
     dmf_module: DMFMODULE,
@@ -496,7 +497,8 @@ unsafe fn send_single(
 /// STATUS_INVALID_PARAMETER (RequestType, or NULL with a length); STATUS_INVALID_BUFFER_SIZE (shorter than
 /// the device's longest report); STATUS_INVALID_DEVICE_REQUEST; STATUS_DEVICE_NOT_CONNECTED;
 /// STATUS_INVALID_HANDLE; STATUS_INSUFFICIENT_RESOURCES.
-/// The callback runs on the target's thread, without a lock; its status is the Request's:
+/// The callback runs on the thread that ends the Request (the target's, or the one that cancels it), without a
+/// lock; its status is the Request's:
 /// STATUS_IO_TIMEOUT after the time, STATUS_CANCELLED when the Module or the target is deleted. Any thread,
 /// callbacks included. Source: Dmf_ContinuousRequestTarget.md, Send.
 #[unsafe(export_name = "DMF_ContinuousRequestTarget_Send")]
@@ -535,7 +537,7 @@ const COMPLETION_PASSIVE: ContinuousRequestTarget_CompletionOptions_INT = 1;
 
 /// As DMF_ContinuousRequestTarget_Send, and says where the callback runs.
 ///
-/// Parameters: CompletionOption: Default: the target's thread; Passive: a passive thread, where it may block.
+/// Parameters: CompletionOption: Default: the thread that ends the Request; Passive: a passive thread, where it may block.
 /// Returns as DMF_ContinuousRequestTarget_Send; STATUS_INVALID_PARAMETER also for another CompletionOption.
 /// Any thread. Source: Dmf_ContinuousRequestTarget.md, SendEx.
 #[unsafe(export_name = "DMF_ContinuousRequestTarget_SendEx")]

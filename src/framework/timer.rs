@@ -10,20 +10,25 @@ use super::memory;
 use super::status::Error;
 use super::sync::{Condvar, Mutex};
 use super::{thread, tree};
-use once_cell::sync::OnceCell;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Nanoseconds of the monotonic clock, since the library's first look at it.
+/// Nanoseconds of the system's monotonic clock, as C reads it with CLOCK_MONOTONIC.
+#[cfg(unix)]
 pub fn now() -> u64 {
-    u64::try_from(start().elapsed().as_nanos()).unwrap_or(u64::MAX)
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the result goes to this stack; the clock always exists.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-fn start() -> Instant {
-    static START: OnceCell<Instant> = OnceCell::new();
-    *START.get_or_init(Instant::now)
+/// Nanoseconds of a monotonic clock, since the library's first look at it.
+#[cfg(not(unix))]
+pub fn now() -> u64 {
+    static START: once_cell::sync::OnceCell<std::time::Instant> = once_cell::sync::OnceCell::new();
+    START.get_or_init(std::time::Instant::now).elapsed().as_nanos() as u64
 }
 
 /// What is called, on the timer thread, without a lock.
@@ -53,6 +58,9 @@ impl PartialEq for Entry {
     }
 }
 impl Eq for Entry {}
+
+/// Longer waits are made of several, so that no clock arithmetic overflows.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 struct Service {
     entries: BinaryHeap<Entry>,
@@ -143,14 +151,9 @@ fn run(epoch: u64) {
             CHANGED.wait(&mut service);
             continue;
         };
-        let at = first.at;
-        if at > now() {
-            match start().checked_add(Duration::from_nanos(at)) {
-                Some(moment) => {
-                    CHANGED.wait_until(&mut service, moment);
-                }
-                None => CHANGED.wait(&mut service),
-            }
+        let wait = first.at.saturating_sub(now());
+        if wait > 0 {
+            CHANGED.wait_for(&mut service, Duration::from_nanos(wait).min(LONGEST_WAIT));
             continue;
         }
         if let Some(Entry { object, fire, .. }) = service.entries.pop() {

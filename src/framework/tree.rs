@@ -45,6 +45,21 @@ pub struct Choices {
 /// No slot.
 const NONE: u32 = u32::MAX;
 
+/// No thread deletes the object: one that was about to has handed it over.
+const NOBODY: usize = 0;
+
+/// What a delete does where it depends on another thread.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// Nothing: the rest is put off.
+    None,
+    /// It waits.
+    Endless,
+    /// It waits, but not for another thread's delete, which may wait for the calling thread: that
+    /// one goes on with it.
+    HandsOver,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     Claimed,
@@ -148,11 +163,13 @@ impl Drop for Context {
 
 struct Tree {
     free: u32,
+    /// Objects whose delete was handed over: whoever next finishes a delete goes on with them.
+    orphans: u32,
     /// Slots ever used.
     used: u32,
 }
 
-static TREE: Mutex<Tree> = Mutex::new(Tree { free: NONE, used: 0 });
+static TREE: Mutex<Tree> = Mutex::new(Tree { free: NONE, orphans: NONE, used: 0 });
 
 /// Something that a deleting thread may wait for has changed.
 static CHANGED: Condvar = Condvar::new();
@@ -205,6 +222,21 @@ impl Tree {
         if older != NONE {
             self.life(older).newer = number;
         }
+    }
+
+    /// The child that is deleted next: the newest, but targets after the Modules that stream from
+    /// them, so that a stream ends by being stopped.
+    fn next_to_go(&mut self, parent: u32) -> u32 {
+        let newest = self.life(parent).newest_child;
+        let mut child = newest;
+        while child != NONE {
+            let life = self.life(child);
+            if !life.handle.is_kind(Kind::IoTarget) {
+                return child;
+            }
+            child = life.older;
+        }
+        newest
     }
 
     /// The object after `number` in a walk through everything below `root`.
@@ -552,12 +584,12 @@ pub fn delete(handle: Handle) -> Result<(), Error> {
 /// Takes the object down as far as it goes without waiting for the calling thread itself, and puts
 /// off the rest. `inside`: the thread is in an activity of the object or of one below it.
 fn run_or_defer(handle: Handle, inside: bool) {
-    let may_wait = !frames::any();
+    let patience = if frames::any() { Patience::None } else { Patience::Endless };
     // A frame of its own, so that what the object's callbacks put off waits for the end of this.
     frames::within(handle, Activity::Method, || {
         if inside {
             shut_doors(handle);
-        } else if take_down(handle, may_wait) {
+        } else if take_down(handle, patience) {
             return;
         }
         DEFERRED.set(TREE.lock().put_off(handle, DEFERRED.get()));
@@ -575,11 +607,61 @@ impl Tree {
             None => head,
         }
     }
+
+    /// Takes an object out of a list of deferred ones; the new head.
+    fn strike(&mut self, number: u32, head: u32) -> u32 {
+        let mut before = NONE;
+        let mut at = head;
+        while at != NONE && at != number {
+            before = at;
+            at = self.life(at).next_deferred;
+        }
+        if at == NONE {
+            return head;
+        }
+        let after = std::mem::replace(&mut self.life(number).next_deferred, NONE);
+        if before == NONE {
+            return after;
+        }
+        self.life(before).next_deferred = after;
+        head
+    }
+
+    /// Whether the calling thread deletes an object from now on.
+    fn claim(&mut self, number: u32) -> bool {
+        let life = self.life(number);
+        match life.state {
+            State::Open => life.state = State::Deleting(Stage::Claimed),
+            State::Deleting(_) if life.remover == NOBODY => {
+                self.orphans = self.strike(number, self.orphans);
+            }
+            State::Deleting(_) => return life.remover == thread_id(),
+            _ => return false,
+        }
+        self.life(number).remover = thread_id();
+        true
+    }
+
+    fn is_being_deleted(&mut self, handle: Handle) -> bool {
+        self.find(handle)
+            .is_some_and(|number| matches!(self.life(number).state, State::Deleting(_)))
+    }
+
+    /// The calling thread goes on with what was handed over.
+    fn adopt_orphans(&mut self) {
+        while self.orphans != NONE {
+            let number = self.orphans;
+            self.claim(number);
+            self.life(number).next_deferred = DEFERRED.replace(number);
+        }
+    }
 }
 
 thread_local! {
     /// The newest object whose delete this thread put off.
     static DEFERRED: Cell<u32> = const { Cell::new(NONE) };
+    /// Whose delete, by another thread, keeps the calling thread's from going on.
+    static OBSTACLE: Cell<Handle> = const { Cell::new(Handle::NULL) };
     /// The thread is in [`finish_deferred`] already, further up its stack.
     static FINISHING: Cell<bool> = const { Cell::new(false) };
     static IDENTITY: u8 = const { 0 };
@@ -588,6 +670,11 @@ thread_local! {
 /// What tells threads apart while they live.
 pub fn thread_id() -> usize {
     IDENTITY.with(|identity| std::ptr::from_ref(identity).addr())
+}
+
+/// Whether this thread has put off deletes that are not finished.
+pub fn has_deferred() -> bool {
+    DEFERRED.get() != NONE
 }
 
 /// Finishes the deletes that this thread put off. It is inside no activity.
@@ -604,17 +691,32 @@ fn finish_deferred_now() {
         return;
     }
     loop {
+        let mut tree = TREE.lock();
         let head = DEFERRED.get();
         if head == NONE {
             FINISHING.set(false);
             return;
         }
-        let mut tree = TREE.lock();
-        let life = tree.life(head);
-        let handle = life.handle;
-        DEFERRED.set(std::mem::replace(&mut life.next_deferred, NONE));
+        let handle = tree.life(head).handle;
+        DEFERRED.set(tree.strike(head, head));
         drop(tree);
-        frames::within(handle, Activity::Method, || take_down(handle, true));
+        frames::within(handle, Activity::Method, || finish_or_hand_over(handle));
+    }
+}
+
+fn finish_or_hand_over(handle: Handle) {
+    while !take_down(handle, Patience::HandsOver) {
+        let mut tree = TREE.lock();
+        let Some(number) = tree.find(handle) else { return };
+        if tree.life(number).remover != NOBODY {
+            return;
+        }
+        if tree.is_being_deleted(OBSTACLE.get()) {
+            let next = std::mem::replace(&mut tree.orphans, number);
+            tree.life(number).next_deferred = next;
+            return;
+        }
+        tree.claim(number);
     }
 }
 
@@ -700,7 +802,7 @@ fn wait_until_quiet(handle: Handle, class: Option<&'static Class>, may_wait: boo
 }
 
 /// Goes through the stages from where the object stands. False: it would have to wait and may not.
-fn take_down(handle: Handle, may_wait: bool) -> bool {
+fn take_down(handle: Handle, patience: Patience) -> bool {
     if TREE.lock().find(handle).is_none() {
         return true;
     }
@@ -708,7 +810,7 @@ fn take_down(handle: Handle, may_wait: bool) -> bool {
     let (class, choices) = facts(handle);
     let slot = slot_of(handle);
     if stage(handle) < Stage::Closed {
-        if !wait_until_quiet(handle, class, may_wait) {
+        if !wait_until_quiet(handle, class, patience != Patience::None) {
             return false;
         }
         if let Some(class) = class {
@@ -718,7 +820,12 @@ fn take_down(handle: Handle, may_wait: bool) -> bool {
         }
         set_stage(handle, Stage::Closed);
     }
-    if !take_children_down(handle, may_wait) {
+    if !take_children_down(handle, patience) {
+        if patience == Patience::HandsOver {
+            let mut tree = TREE.lock();
+            DEFERRED.set(tree.strike(handle.slot(), DEFERRED.get()));
+            tree.life(handle.slot()).remover = NOBODY;
+        }
         return false;
     }
     if stage(handle) < Stage::CleanedUp {
@@ -737,41 +844,38 @@ fn take_down(handle: Handle, may_wait: bool) -> bool {
     let mut tree = TREE.lock();
     let number = handle.slot();
     tree.unlink(number);
+    DEFERRED.set(tree.strike(number, DEFERRED.get()));
     tree.life(number).state = State::Ended;
+    tree.adopt_orphans();
     release(tree, number);
     CHANGED.notify_all();
     true
 }
 
 /// Deletes the children, the newest first.
-fn take_children_down(handle: Handle, may_wait: bool) -> bool {
+fn take_children_down(handle: Handle, patience: Patience) -> bool {
     loop {
         let mut tree = TREE.lock();
-        let child = tree.life(handle.slot()).newest_child;
+        let child = tree.next_to_go(handle.slot());
         if child == NONE {
             return true;
         }
+        let mine = tree.claim(child);
         let life = tree.life(child);
-        let mine = match life.state {
-            State::Open => {
-                life.state = State::Deleting(Stage::Claimed);
-                life.remover = thread_id();
-                true
-            }
-            State::Deleting(_) => life.remover == thread_id(),
-            _ => false,
-        };
-        let child = life.handle;
+        let (child, is_being_deleted) = (life.handle, matches!(life.state, State::Deleting(_)));
         if mine {
             drop(tree);
-            if !take_down(child, may_wait) {
+            if !take_down(child, patience) {
                 return false;
             }
-        } else if may_wait {
+        } else if patience == Patience::None {
+            return false;
+        } else if patience == Patience::HandsOver && is_being_deleted {
+            OBSTACLE.set(child);
+            return false;
+        } else {
             // Another thread makes or deletes it, and tells when it is done.
             CHANGED.wait(&mut tree);
-        } else {
-            return false;
         }
     }
 }

@@ -59,6 +59,7 @@ impl Device for Client {
 }
 
 fn run(core: &Shared<Core>) {
+    core.runs_here();
     loop {
         let claim = {
             let mut state = core.state.lock();

@@ -17,7 +17,8 @@ pub trait Source: Send + 'static {
     /// The next report, with its ID byte first.
     fn next(&mut self) -> Next<'_>;
 
-    /// Somebody wants reports again, after nobody did for a while: forget what was kept meanwhile.
+    /// Somebody wants reports again, after nobody did for a while: forget what was kept meanwhile. It
+    /// is called under the target's lock, and waits for nothing.
     fn resume(&mut self, after: Duration);
 
     /// Whether a report is made only when somebody asks for one, so that none is ever superfluous.
@@ -70,6 +71,8 @@ pub fn start(
     core: Shared<Core>,
     source: impl Source,
 ) -> Result<JoinHandle<()>, Error> {
+    // Whoever wants reports before the thread runs waits for it too.
+    core.state.lock().asleep = true;
     thread::start(name, move || run(&core, source))
 }
 
@@ -83,11 +86,12 @@ enum Task {
 }
 
 fn run(core: &Core, mut source: impl Source) {
+    core.runs_here();
     let mut until = None;
     // Nobody has wanted reports since then.
     let mut paused = Some(Instant::now());
     loop {
-        match next_task(core, &source, until.take(), &mut paused) {
+        match next_task(core, &mut source, until.take(), &mut paused) {
             Task::End => return,
             Task::Announce => {
                 core.end_all(Status::DEVICE_NOT_CONNECTED);
@@ -95,60 +99,68 @@ fn run(core: &Core, mut source: impl Source) {
             }
             Task::Work(claim) => core.perform(claim),
             Task::Backlog => deliver_from_backlog(core),
-            Task::Read => {
-                if let Some(since) = paused.take() {
-                    source.resume(since.elapsed());
-                }
-                match source.next() {
-                    Next::Report(report) => core.deliver(report),
-                    Next::Nothing => {}
-                    Next::NotBefore(moment) => until = Some(moment),
-                    Next::Gone => core.state.lock().removed = true,
-                }
-            }
+            Task::Read => match source.next() {
+                Next::Report(report) => core.deliver(report),
+                Next::Nothing => {}
+                Next::NotBefore(moment) => until = Some(moment),
+                Next::Gone => core.state.lock().removed = true,
+            },
         }
     }
 }
 
 fn next_task(
     core: &Core,
-    source: &impl Source,
-    until: Option<Instant>,
+    source: &mut impl Source,
+    mut until: Option<Instant>,
     paused: &mut Option<Instant>,
 ) -> Task {
     let mut state = core.state.lock();
-    loop {
+    let task = loop {
         if state.closed {
-            return Task::End;
+            break Task::End;
+        }
+        let wanted = state.is_wanted();
+        if wanted
+            && !state.removed
+            && let Some(since) = paused.take()
+        {
+            source.resume(since.elapsed());
+            until = None;
+            core.woke(&mut state);
         }
         if let Some(claim) = core.next_work(&mut state) {
-            return Task::Work(claim);
+            break Task::Work(claim);
         }
         let asked = state.reads.is_waited();
         if asked && !state.backlog.is_empty() {
-            return Task::Backlog;
+            break Task::Backlog;
         }
-        let wanted = state.is_wanted();
         if state.removed {
             if state.starting == 0 && (state.backlog.is_empty() || !wanted) {
                 state.backlog.clear();
                 state.announced = true;
-                return Task::Announce;
+                break Task::Announce;
             }
         } else if wanted && (asked || !source.is_on_demand()) {
             match until {
-                Some(moment) if paused.is_none() && Instant::now() < moment => {
+                Some(moment) if Instant::now() < moment => {
                     core.changed.wait_until(&mut state, moment);
                     continue;
                 }
-                _ => return Task::Read,
+                _ => break Task::Read,
             }
         }
         if !wanted {
             paused.get_or_insert_with(Instant::now);
+            // Who waits for reports that nobody wants any more is not to wait for more.
+            core.woke(&mut state);
+            state.asleep = !state.removed;
         }
         core.changed.wait(&mut state);
-    }
+    };
+    core.woke(&mut state);
+    task
 }
 
 fn deliver_from_backlog(core: &Core) {
@@ -165,6 +177,50 @@ fn deliver_from_backlog(core: &Core) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::framework::memory::try_box;
+    use crate::framework::sync::{AtomicU32, Ordering};
+    use crate::io::report_descriptor::Layout;
+    use crate::io::target::{Device, Target};
+
+    struct Silent;
+
+    impl Device for Silent {
+        fn perform(&self, _claim: Claim) {}
+    }
+
+    /// Takes its time to forget, and counts.
+    struct Forgetful(Shared<AtomicU32>);
+
+    impl Source for Forgetful {
+        fn next(&mut self) -> Next<'_> {
+            std::thread::sleep(Duration::from_millis(1));
+            Next::Nothing
+        }
+
+        fn resume(&mut self, _after: Duration) {
+            std::thread::sleep(Duration::from_millis(20));
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_stream_has_started_when_old_reports_are_forgotten() {
+        let forgotten = Shared::new(AtomicU32::new(0)).ok().unwrap();
+        let device = try_box(Silent).ok().unwrap();
+        let core = Core::new(Layout::default(), device).ok().unwrap();
+        let source = Forgetful(forgotten.clone());
+        let thread = start("dmf-test", core.clone(), source).ok().unwrap();
+        let target = Target::new(core, thread);
+        for round in 1..=3 {
+            target.core.stream_started();
+            assert_eq!(forgotten.load(Ordering::SeqCst), round);
+            target.core.stream_sent();
+            target.core.stream_stopped();
+            while !target.core.state.lock().asleep {
+                std::thread::yield_now();
+            }
+        }
+    }
 
     const ROOM: u32 = 4;
 

@@ -220,6 +220,8 @@ impl<S: Copy> Machine<S> {
                 Some(true)
             }
             Phase::Canceling | Phase::Abandoned => Some(false),
+            // The routine, or whoever it asked, was faster.
+            Phase::Completed if self.reason.is_some() => Some(false),
             _ => None,
         }
     }

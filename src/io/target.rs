@@ -15,9 +15,9 @@ use super::request_state::Holder;
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::memory::{self, Block, Shared};
 use crate::framework::status::{Error, Status, fail};
-use crate::framework::sync::{AtomicU64, Condvar, Mutex, Ordering};
+use crate::framework::sync::{AtomicU64, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering};
 use crate::framework::table::{Object, Ref};
-use crate::framework::thread;
+use crate::framework::{thread, tree};
 use std::thread::JoinHandle;
 
 /// Why a Request is sent; only the statuses of refusals depend on it.
@@ -96,6 +96,8 @@ pub struct Core {
     pub layout: Layout,
     pub statistics: Statistics,
     device: Box<dyn Device>,
+    /// [`tree::thread_id`] of the target's thread.
+    own_thread: AtomicUsize,
     pub(super) state: Mutex<State>,
     pub(super) changed: Condvar,
 }
@@ -117,6 +119,9 @@ pub(super) struct State {
     pub removed: bool,
     /// Everybody has been told that the device is gone.
     pub announced: bool,
+    /// The thread sleeps because nobody wants reports, and forgets first what was kept meanwhile when
+    /// it wakes.
+    pub asleep: bool,
 }
 
 impl State {
@@ -150,6 +155,7 @@ impl Core {
             layout,
             statistics: Statistics::default(),
             device,
+            own_thread: AtomicUsize::new(0),
             state: Mutex::new(State {
                 reads: RequestQueue::default(),
                 work: RequestQueue::default(),
@@ -160,6 +166,7 @@ impl Core {
                 closed: false,
                 removed: false,
                 announced: false,
+                asleep: false,
             }),
             changed: Condvar::new(),
         })
@@ -186,8 +193,7 @@ impl Core {
             Route::Work => &mut state.work,
         };
         let pushed = queue.push(request, None)?;
-        drop(state);
-        self.changed.notify_all();
+        self.wake(state);
         Ok(pushed)
     }
 
@@ -199,6 +205,16 @@ impl Core {
     /// The oldest Request that is to be worked on.
     pub(super) fn next_work(&self, state: &mut State) -> Option<Claim> {
         state.work.claim(self.device.holder())
+    }
+
+    /// The calling thread is the target's.
+    pub(super) fn runs_here(&self) {
+        self.own_thread.store(tree::thread_id(), Ordering::Relaxed);
+    }
+
+    /// Whether waiting for the target would be waiting for the calling thread.
+    pub fn is_own_thread(&self) -> bool {
+        self.own_thread.load(Ordering::Relaxed) == tree::thread_id()
     }
 
     /// A read takes any of the device's reports whole.
@@ -225,8 +241,25 @@ impl Core {
         let mut state = self.state.lock();
         state.streams += 1;
         state.starting += 1;
-        drop(state);
+        self.wake(state);
+    }
+
+    /// Wakes the thread. Where reports are wanted that were not wanted before, it has forgotten the old
+    /// ones when this returns: one that comes from now on is not taken for old.
+    ///
+    /// The caller may hold locks: the thread takes none on its way.
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
         self.changed.notify_all();
+        while state.asleep && state.is_wanted() {
+            self.changed.wait(&mut state);
+        }
+    }
+
+    /// The thread does not sleep any more, or there is nothing to wait for.
+    pub(super) fn woke(&self, state: &mut State) {
+        if std::mem::take(&mut state.asleep) {
+            self.changed.notify_all();
+        }
     }
 
     /// The stream has sent its first Requests.

@@ -132,7 +132,7 @@ impl ContinuousRequestTarget {
     /// Clears the target; a stream is stopped first, and waited for.
     pub fn target_clear(&self) -> Result<(), Error> {
         let was_streaming = self.stream.is_started();
-        self.stream.stop();
+        self.stop();
         if !self.stream.is_in_its_own_callback() {
             self.stream.wait();
         }
@@ -151,12 +151,16 @@ impl ContinuousRequestTarget {
     }
 
     pub fn stop(&self) {
+        // Who stops a stream while its device sleeps does not want it back afterwards.
+        if let Some(was_streaming) = self.asleep.lock().as_mut() {
+            *was_streaming = false;
+        }
         self.stream.stop();
     }
 
     /// Stops, and waits until every callback has returned.
     pub fn stop_and_wait(&self) -> Result<(), Error> {
-        self.stream.stop();
+        self.stop();
         if self.stream.is_in_its_own_callback() {
             return Err(Error::misuse(
                 Status::INVALID_DEVICE_STATE,

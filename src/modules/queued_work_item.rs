@@ -50,10 +50,14 @@ struct State {
     /// The buffer that is being worked on, and the status that the Client set for it.
     current: Option<(usize, Status)>,
     waiting: Vec<Waiting>,
+    /// Of the next one who waits.
+    ticket: u64,
 }
 
 /// Somebody who waits for the work in a buffer.
 struct Waiting {
+    /// Tells him from a later one, who may wait for the same buffer before he has looked.
+    ticket: u64,
     address: usize,
     status: Option<Status>,
 }
@@ -103,13 +107,15 @@ impl QueuedWorkItem {
         Span::of_buffer(view, bytes.len()).copy_from(bytes);
         let address = view.buffer.as_ptr().addr();
         let mut state = runner.state.lock();
+        let ticket = state.ticket;
         if wait
-            && let Err(error) = try_push(&mut state.waiting, Waiting { address, status: None })
+            && let Err(error) = try_push(&mut state.waiting, Waiting { ticket, address, status: None })
         {
             drop(state);
             runner.pools.producer.put(buffer, End::Tail);
             return Err(error);
         }
+        state.ticket += 1;
         runner.accepted.fetch_add(1, Ordering::SeqCst);
         runner.pools.consumer.put(buffer, End::Tail);
         if !std::mem::replace(&mut state.posted, true) {
@@ -120,7 +126,7 @@ impl QueuedWorkItem {
         }
         loop {
             let found = state.waiting.iter().position(|one| {
-                one.address == address && one.status.is_some()
+                one.ticket == ticket && one.status.is_some()
             });
             if let Some(index) = found {
                 return Ok(state.waiting.swap_remove(index).status.unwrap_or(Status::SUCCESS));

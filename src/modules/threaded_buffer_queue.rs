@@ -76,11 +76,18 @@ struct State {
     /// Something was enqueued since the thread last looked.
     signaled: bool,
     thread: Option<JoinHandle<()>>,
+    /// The thread is finishing deletes that its callbacks put off, which may wait for whoever is
+    /// inside the Module: nobody there waits for it.
+    lingers: bool,
     waiting: Vec<Waiting>,
+    /// Of the next one who waits.
+    ticket: u64,
 }
 
 /// Somebody who waits for the work in a buffer.
 struct Waiting {
+    /// Tells him from a later one, who may wait for the same buffer before he has looked.
+    ticket: u64,
     address: usize,
     status: Option<Status>,
 }
@@ -105,7 +112,9 @@ impl ThreadedBufferQueue {
                 phase: Phase::Stopped,
                 signaled: false,
                 thread: None,
+                lingers: false,
                 waiting: Vec::new(),
+                ticket: 0,
             }),
             changed: Condvar::new(),
             alive: AtomicBool::new(false),
@@ -130,7 +139,7 @@ impl ThreadedBufferQueue {
             return Err(Error::new(Status::INVALID_DEVICE_STATE, "started already"));
         }
         // A thread that stopped itself has ended but for its last few instructions.
-        let ended = state.thread.take();
+        let ended = state.take_ended();
         let running = worker.clone();
         state.thread = Some(thread::start("dmf-queue", move || running.run())?);
         state.phase = Phase::Running;
@@ -159,10 +168,12 @@ impl ThreadedBufferQueue {
                 "Stop from the Module's own callback would wait for itself; the thread ends later",
             ));
         }
-        while state.phase == Phase::Stopping {
+        while state.phase == Phase::Stopping
+            && !(state.lingers && worker.closing.load(Ordering::SeqCst))
+        {
             worker.changed.wait(&mut state);
         }
-        let ended = if state.phase == Phase::Stopped { state.thread.take() } else { None };
+        let ended = if state.phase == Phase::Stopped { state.take_ended() } else { None };
         drop(state);
         if let Some(ended) = ended {
             thread::join(ended);
@@ -190,7 +201,12 @@ impl ThreadedBufferQueue {
             ));
         }
         let mut state = worker.state.lock();
-        try_push(&mut state.waiting, Waiting { address, status: None })?;
+        if worker.closing.load(Ordering::SeqCst) {
+            return Err(Error::new(Status::INVALID_DEVICE_STATE, "the Module is being deleted"));
+        }
+        let ticket = state.ticket;
+        try_push(&mut state.waiting, Waiting { ticket, address, status: None })?;
+        state.ticket += 1;
         let overrun = match worker.pools.consumer.put_from_client(address, end) {
             Ok(overrun) => overrun,
             Err(error) => {
@@ -201,7 +217,7 @@ impl ThreadedBufferQueue {
         worker.signal(&mut state);
         loop {
             let found = state.waiting.iter().position(|one| {
-                one.address == address && one.status.is_some()
+                one.ticket == ticket && one.status.is_some()
             });
             if let Some(index) = found {
                 let status = state.waiting.swap_remove(index).status;
@@ -239,8 +255,8 @@ impl Object for ThreadedBufferQueue {
         let mut state = worker.state.lock();
         if state.phase == Phase::Running {
             state.phase = Phase::Stopping;
-            worker.changed.notify_all();
         }
+        worker.changed.notify_all();
         drop(state);
         // Whoever waits in a Method is inside the Module, which closes when he has left. A thread that
         // is still to end tells him when it does.
@@ -258,11 +274,18 @@ impl Object for ThreadedBufferQueue {
 
     fn close(&mut self, _handle: Handle) {
         self.worker.end();
-        let thread = self.worker.state.lock().thread.take();
+        let thread = self.worker.state.lock().take_ended();
         if let Some(thread) = thread {
             thread::join(thread);
         }
         self.worker.cancel(true);
+    }
+}
+
+impl State {
+    /// The thread that has ended, to be joined; one that lingers ends by itself.
+    fn take_ended(&mut self) -> Option<JoinHandle<()>> {
+        self.thread.take().filter(|_| !self.lingers)
     }
 }
 
@@ -276,8 +299,21 @@ impl Worker {
         self.changed.notify_all();
     }
 
+    /// Runs something that calls back. Deletes that this puts off are finished before it returns.
     fn in_callback<R>(&self, callback: impl FnOnce() -> R) -> R {
-        frames::within(self.handle, Activity::Callback, callback)
+        let (result, lingered) = frames::within(self.handle, Activity::Callback, || {
+            let result = callback();
+            let lingers = tree::has_deferred();
+            if lingers {
+                self.state.lock().lingers = true;
+                self.changed.notify_all();
+            }
+            (result, lingers)
+        });
+        if lingered {
+            self.state.lock().lingers = false;
+        }
+        result
     }
 
     /// The thread.
@@ -296,16 +332,21 @@ impl Worker {
         if !self.alive.load(Ordering::SeqCst) {
             return;
         }
-        self.in_callback(|| self.work.after(self.thread));
-        let mut state = self.state.lock();
-        state.phase = Phase::Stopped;
-        self.alive.store(false, Ordering::SeqCst);
-        drop(state);
-        self.changed.notify_all();
-        if self.closing.load(Ordering::SeqCst) {
-            self.give_up_waiting();
-            tree::tell();
-        }
+        // The thread has stopped before a delete that the callback puts off is finished: that waits
+        // for whoever is in Stop.
+        self.in_callback(|| {
+            self.work.after(self.thread);
+            let mut state = self.state.lock();
+            state.phase = Phase::Stopped;
+            state.lingers = tree::has_deferred();
+            self.alive.store(false, Ordering::SeqCst);
+            drop(state);
+            self.changed.notify_all();
+            if self.closing.load(Ordering::SeqCst) {
+                self.give_up_waiting();
+                tree::tell();
+            }
+        });
     }
 
     /// False: the thread is to end.

@@ -28,7 +28,9 @@ typedef enum
     /* Keeps Requests until it is told, and does not say how to cancel them. */
     CLIENT_TARGET_PENDS,
     /* Keeps Requests until it is told, marked cancelable. */
-    CLIENT_TARGET_PENDS_CANCELABLE
+    CLIENT_TARGET_PENDS_CANCELABLE,
+    /* One way after the other. */
+    CLIENT_TARGET_MIXES
 } CLIENT_TARGET_ANSWER;
 
 typedef struct CLIENT_TARGET_REQUEST
@@ -119,7 +121,7 @@ static HARNESS_UNUSED VOID ClientTargetCancel(WDFREQUEST Request)
     pthread_mutex_lock(&client_targets.Lock);
     for (int i = 0; i < CLIENT_TARGETS_MAX; i++)
     {
-        /* Not found: somebody is completing it, and learns from WdfRequestUnmarkCancelable that this routine does. */
+        /* Not found: somebody took it, and learned from WdfRequestUnmarkCancelable that this routine completes it. */
         if (client_targets.Targets[i] != NULL && client_target_take(client_targets.Targets[i], Request, &taken))
         {
             client_targets.Targets[i]->Cancels++;
@@ -156,10 +158,13 @@ static HARNESS_UNUSED NTSTATUS ClientTargetRequest(WDFIOTARGET Target, WDFREQUES
 {
     CLIENT_TARGET* target = (CLIENT_TARGET*)Context;
     CLIENT_TARGET_REQUEST* slot;
+    CLIENT_TARGET_ANSWER answer;
     NTSTATUS status;
 
     pthread_mutex_lock(&client_targets.Lock);
     target->Calls++;
+    answer = target->Answer == CLIENT_TARGET_MIXES ? (CLIENT_TARGET_ANSWER)(target->Calls % CLIENT_TARGET_MIXES)
+                                                   : target->Answer;
     target->WrongHandles += (target->Target != NULL && Target != target->Target) || Request == NULL;
     target->Request = Request;
     target->RequestType = RequestType;
@@ -185,14 +190,14 @@ static HARNESS_UNUSED NTSTATUS ClientTargetRequest(WDFIOTARGET Target, WDFREQUES
         status = target->FailStatus;
         *Information = 0;
     }
-    else if (target->Answer == CLIENT_TARGET_COMPLETES || target->Free == NULL)
+    else if (answer == CLIENT_TARGET_COMPLETES || target->Free == NULL)
     {
         status = target->Free == NULL ? STATUS_INSUFFICIENT_RESOURCES : target->Status;
     }
     else
     {
         /* The Ex form never calls the routine itself, so it may be called with the lock, which the routine takes. */
-        status = target->Answer == CLIENT_TARGET_PENDS_CANCELABLE
+        status = answer == CLIENT_TARGET_PENDS_CANCELABLE
                      ? WdfRequestMarkCancelableEx(Request, ClientTargetCancel)
                      : STATUS_SUCCESS;
         if (NT_SUCCESS(status))
@@ -201,7 +206,7 @@ static HARNESS_UNUSED NTSTATUS ClientTargetRequest(WDFIOTARGET Target, WDFREQUES
             target->Free = slot->Next;
             slot->Request = Request;
             slot->Information = *Information;
-            slot->Cancelable = target->Answer == CLIENT_TARGET_PENDS_CANCELABLE;
+            slot->Cancelable = answer == CLIENT_TARGET_PENDS_CANCELABLE;
             slot->Due = harness_seconds() + target->DelaySeconds;
             slot->Next = NULL;
             *target->Last = slot;
@@ -219,13 +224,25 @@ static HARNESS_UNUSED NTSTATUS ClientTargetRequest(WDFIOTARGET Target, WDFREQUES
     return status;
 }
 
-/* Completes a Request that was taken off the list, unless its cancel routine does. */
+/*
+ * Takes a Request off the list in order to complete it; the lock is held. What is canceled meanwhile completes in its
+ * routine: that waits for the lock, so the Request is still there when WdfRequestUnmarkCancelable says so.
+ */
+static HARNESS_UNUSED bool client_target_take_to_complete(CLIENT_TARGET* target, CLIENT_TARGET_REQUEST* taken)
+{
+    while (client_target_take(target, NULL, taken))
+    {
+        if (!taken->Cancelable || NT_SUCCESS(WdfRequestUnmarkCancelable(taken->Request)))
+        {
+            return true;
+        }
+        target->Cancels++;
+    }
+    return false;
+}
+
 static HARNESS_UNUSED void client_target_finish(const CLIENT_TARGET_REQUEST* taken, NTSTATUS status)
 {
-    if (taken->Cancelable && !NT_SUCCESS(WdfRequestUnmarkCancelable(taken->Request)))
-    {
-        return;
-    }
     WdfRequestCompleteWithInformation(taken->Request, status, NT_SUCCESS(status) ? taken->Information : 0);
 }
 
@@ -236,7 +253,7 @@ static HARNESS_UNUSED bool client_target_complete(CLIENT_TARGET* target, NTSTATU
     bool found;
 
     pthread_mutex_lock(&client_targets.Lock);
-    found = client_target_take(target, NULL, &taken);
+    found = client_target_take_to_complete(target, &taken);
     pthread_mutex_unlock(&client_targets.Lock);
     if (found)
     {
@@ -303,10 +320,12 @@ static HARNESS_UNUSED void* client_target_works(void* context)
             pthread_cond_timedwait(&client_targets.Changed, &client_targets.Lock, &time);
             continue;
         }
-        (void)client_target_take(target, NULL, &taken);
-        pthread_mutex_unlock(&client_targets.Lock);
-        client_target_finish(&taken, target->Status);
-        pthread_mutex_lock(&client_targets.Lock);
+        if (client_target_take_to_complete(target, &taken))
+        {
+            pthread_mutex_unlock(&client_targets.Lock);
+            client_target_finish(&taken, target->Status);
+            pthread_mutex_lock(&client_targets.Lock);
+        }
     }
     pthread_mutex_unlock(&client_targets.Lock);
     return NULL;

@@ -3,6 +3,7 @@
 
 #include "harness.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 
 #define BUFFER_SIZE 64
@@ -783,6 +784,10 @@ static void* produces_without_end(void* argument)
         {
             DMF_BufferQueue_Enqueue(busy.Queue, buffer);
             atomic_fetch_add(&busy.Enqueued, 1);
+        }
+        else
+        {
+            sched_yield();
         }
     }
     return NULL;

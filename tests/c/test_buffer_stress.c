@@ -43,6 +43,7 @@ static struct
     atomic_uint Nonsense;  /* no maker made it */
     atomic_uint Failures;  /* a status that cannot be */
     atomic_uint MakersAtWork;
+    atomic_uint MakersBeforeLastQuarter;
 } ledger;
 
 static void ledger_open(unsigned items)
@@ -54,6 +55,7 @@ static void ledger_open(unsigned items)
         ledger.Seen[i] = (_Atomic uint64_t*)calloc(ledger.PerMaker / 64 + 1, sizeof(uint64_t));
     }
     atomic_store(&ledger.MakersAtWork, MAKERS);
+    atomic_store(&ledger.MakersBeforeLastQuarter, MAKERS);
 }
 
 static void ledger_close(void)
@@ -184,6 +186,10 @@ static void* writes_items(void* argument)
         NTSTATUS status = item_write(&item);
         if (NT_SUCCESS(status))
         {
+            if (item.Number == ledger.PerMaker / 4 * 3)
+            {
+                atomic_fetch_sub(&ledger.MakersBeforeLastQuarter, 1);
+            }
             item.Number++;
             if (item.Number % WRITER_BURST == 0)
             {
@@ -240,12 +246,12 @@ static void* reads_items(void* argument)
     }
 }
 
-/* As reads_items, and leaves the ring alone when the writers are done. */
-static void* reads_items_while_they_are_written(void* argument)
+/* Stops before the writers do: what they leave behind shows what the ring has dropped. */
+static void* reads_items_for_a_while(void* argument)
 {
     ORDER* order = (ORDER*)argument;
 
-    while (atomic_load(&ledger.MakersAtWork) != 0)
+    while (atomic_load(&ledger.MakersBeforeLastQuarter) != 0)
     {
         ITEM item;
         NTSTATUS status = DMF_RingBuffer_Read(ring, (UCHAR*)&item, sizeof(item));
@@ -311,7 +317,7 @@ TEST(a_ring_that_deletes_when_full_drops_the_oldest_and_nothing_else)
 
     ledger_open(harness_rounds(RING_ITEMS));
     ring_open(RING_SIZE, RingBuffer_Mode_DeleteOldestIfFullOnWrite);
-    threads_run(writes_items, reads_items_while_they_are_written, orders);
+    threads_run(writes_items, reads_items_for_a_while, orders);
     written = ledger.PerMaker * MAKERS;
     read = atomic_load(&ledger.Taken);
 
@@ -345,6 +351,7 @@ TEST(a_ring_that_deletes_when_full_drops_the_oldest_and_nothing_else)
         CHECK_EQUAL(first_present + count_present, ledger.PerMaker);
         dropped += ledger.PerMaker - seen;
     }
+    CHECK_EQUAL(present.Count, RING_SIZE);
     CHECK_EQUAL(read + dropped + present.Count, written);
     /* Otherwise this has tested nothing. */
     CHECK(read > 0 && dropped > 0);
@@ -361,7 +368,7 @@ TEST(a_ring_that_deletes_when_full_loses_nothing_that_it_had_room_for)
 
     ledger_open(items);
     ring_open(ledger.PerMaker * MAKERS, RingBuffer_Mode_DeleteOldestIfFullOnWrite);
-    threads_run(writes_items, reads_items_while_they_are_written, orders);
+    threads_run(writes_items, reads_items_for_a_while, orders);
     for (;;)
     {
         ITEM item;

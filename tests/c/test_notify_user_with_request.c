@@ -943,6 +943,36 @@ TEST(request_return_all_returns_what_was_pending_when_it_began)
     WdfObjectDelete(fixture.Device);
 }
 
+static CALLER* canceled_in_callback;
+
+static void cancels_and_adds(DMFMODULE module, WDFREQUEST request)
+{
+    seen.Action = NULL;
+    CHECK_EQUAL(DMF_Request_Cancel(canceled_in_callback->Request), TRUE);
+    adds_a_late_one(module, request);
+}
+
+TEST(request_return_all_returns_no_later_request_in_place_of_a_canceled_one)
+{
+    FIXTURE fixture = fixture_create(8, 4);
+    CALLER callers[3];
+
+    adding_device = fixture.Device;
+    for (int i = 0; i < 3; i++)
+    {
+        add(&fixture, &callers[i]);
+    }
+    canceled_in_callback = &callers[1];
+    seen.Action = cancels_and_adds;
+    DMF_NotifyUserWithRequest_RequestReturnAll(fixture.Module, Returned, NULL, STATUS_SUCCESS);
+    CHECK_EQUAL(DELIVERIES(), 2);
+    CHECK_ENDED(&callers[0], STATUS_SUCCESS, 0);
+    CHECK_ENDED(&callers[1], STATUS_CANCELLED, 0);
+    CHECK_ENDED(&callers[2], STATUS_SUCCESS, 0);
+    CHECK_EQUAL(drain(&fixture), 1);
+    WdfObjectDelete(fixture.Device);
+}
+
 /* -------------------------------------------------------------------------------------------------- cancel */
 
 TEST(a_canceled_request_leaves_the_queue_through_the_cancel_callback)
@@ -1483,6 +1513,7 @@ int main(void)
     RUN(returning_requests_never_consumes_data);
     RUN(returning_without_a_callback_ends_the_request_with_the_status);
     RUN(request_return_all_returns_what_was_pending_when_it_began);
+    RUN(request_return_all_returns_no_later_request_in_place_of_a_canceled_one);
     RUN(a_canceled_request_leaves_the_queue_through_the_cancel_callback);
     RUN(what_the_cancel_callback_leaves_is_completed_as_canceled);
     RUN(without_a_cancel_callback_a_canceled_request_is_completed_as_canceled);

@@ -708,6 +708,51 @@ TEST(each_of_several_waiters_gets_the_status_of_its_own_work)
     WdfObjectDelete(item);
 }
 
+static void* waits_often(void* argument)
+{
+    Waiter* waiter = argument;
+    int rounds = (int)harness_rounds(3000);
+    for (int i = 0; i < rounds; i++)
+    {
+        Work work = work_of(i);
+        NTSTATUS expected = waiter->Status + i, got;
+        work.Do = SetsTheStatus;
+        work.Argument = (VOID*)(intptr_t)expected;
+        while ((got = enqueue_and_wait(waiter->Item, work)) == STATUS_UNSUCCESSFUL)
+        {
+            sched_yield();
+        }
+        if (got != expected)
+        {
+            waiter->Got = got;
+            return NULL;
+        }
+    }
+    waiter->Got = STATUS_SUCCESS;
+    return NULL;
+}
+
+TEST(waiters_that_share_few_buffers_never_get_each_others_status)
+{
+    enum { WAITERS = 8 };
+    DMFMODULE item = item_create(2);
+    Waiter waiters[WAITERS];
+    pthread_t threads[WAITERS];
+
+    for (int i = 0; i < WAITERS; i++)
+    {
+        waiters[i].Item = item;
+        waiters[i].Status = (NTSTATUS)(0xE0000000u + (unsigned)i * 0x10000u);
+        REQUIRE(pthread_create(&threads[i], NULL, waits_often, &waiters[i]) == 0);
+    }
+    for (int i = 0; i < WAITERS; i++)
+    {
+        pthread_join(threads[i], NULL);
+        CHECK_SUCCESS(waiters[i].Got);
+    }
+    WdfObjectDelete(item);
+}
+
 TEST(status_set_on_what_is_not_work_in_progress_is_reported)
 {
     DMFMODULE item = item_create(2);
@@ -1027,6 +1072,34 @@ TEST(a_callback_may_delete_the_device_of_its_item)
     MISUSE_IGNORE();
 }
 
+TEST(a_callback_may_delete_the_device_while_another_thread_deletes_the_item)
+{
+    WDFDEVICE device = NULL;
+    DMFMODULE item;
+    Work work = work_of(1);
+    sem_t entered, go;
+    Deletion deletion;
+    pthread_t thread;
+
+    sem_init(&entered, 0, 0);
+    sem_init(&go, 0, 0);
+    REQUIRE_SUCCESS(DMF_Device_Create(NULL, &device));
+    item = item_create_on(device, 2);
+    work.Entered = &entered;
+    work.Go = &go;
+    work.Do = DeletesTheDevice;
+    work.Argument = device;
+    CHECK_SUCCESS(enqueue(item, work));
+    sem_wait(&entered);
+    deletion.Object = item;
+    atomic_init(&deletion.Done, false);
+    REQUIRE(pthread_create(&thread, NULL, deletes, &deletion) == 0);
+    harness_sleep_milliseconds(20);
+    sem_post(&go);
+    pthread_join(thread, NULL);
+    CHECK_EQUAL(atomic_load(&ran.Count), 1);
+}
+
 TEST(an_item_goes_with_its_device)
 {
     WDFDEVICE device = NULL;
@@ -1213,6 +1286,7 @@ int main(void)
     RUN(the_last_status_set_counts);
     RUN(a_status_reaches_its_own_work_only);
     RUN(each_of_several_waiters_gets_the_status_of_its_own_work);
+    RUN(waiters_that_share_few_buffers_never_get_each_others_status);
     RUN(status_set_on_what_is_not_work_in_progress_is_reported);
     RUN(status_set_on_the_work_of_another_item_is_reported);
     RUN(a_callback_that_waits_for_its_own_item_is_refused);
@@ -1230,6 +1304,7 @@ int main(void)
     RUN(delete_with_work_queued_ends_those_who_wait_for_it);
     RUN(a_callback_may_delete_its_own_item);
     RUN(a_callback_may_delete_the_device_of_its_item);
+    RUN(a_callback_may_delete_the_device_while_another_thread_deletes_the_item);
     RUN(an_item_goes_with_its_device);
     RUN(the_methods_work_from_post_open_to_pre_close_and_not_after);
     RUN(the_threads_end_with_the_last_item);

@@ -1199,19 +1199,11 @@ static struct
     void (*Step[RACERS])(WDFREQUEST);
 } race;
 
-static void* races(void* context)
+/* The threads leave the barrier one after the other; a pause of random length makes up for it. */
+static void hesitate(unsigned* seed)
 {
-    intptr_t number = (intptr_t)context;
-
-    for (;;)
+    for (volatile int i = rand_r(seed) % 3000; i > 0; i--)
     {
-        pthread_barrier_wait(&race.Line);
-        if (atomic_load(&race.Over))
-        {
-            return NULL;
-        }
-        race.Step[number](atomic_load(&race.Request));
-        pthread_barrier_wait(&race.Line);
     }
 }
 
@@ -1222,13 +1214,19 @@ static void cancels(WDFREQUEST request)
 
 static void marks_and_completes(WDFREQUEST request)
 {
-    if (NT_SUCCESS(WdfRequestMarkCancelableEx(request, Routine)) &&
-        !NT_SUCCESS(WdfRequestUnmarkCancelable(request)))
+    static unsigned seed;
+
+    if (!NT_SUCCESS(WdfRequestMarkCancelableEx(request, Routine)))
     {
-        /* The routine has it, and completes it. */
+        WdfRequestComplete(request, STATUS_CANCELLED);
         return;
     }
-    WdfRequestComplete(request, STATUS_SUCCESS);
+    hesitate(&seed);
+    if (NT_SUCCESS(WdfRequestUnmarkCancelable(request)))
+    {
+        WdfRequestComplete(request, STATUS_SUCCESS);
+    }
+    /* Otherwise the routine has it, and completes it. */
 }
 
 static DMFMODULE racing_keeper;
@@ -1244,6 +1242,24 @@ static void waits_for_the_end(WDFREQUEST request)
     NTSTATUS status = STATUS_PENDING;
     ULONG_PTR information = 0;
     CHECK_SUCCESS(DMF_Request_Wait(request, 0, &status, &information));
+}
+
+static void* races(void* context)
+{
+    intptr_t number = (intptr_t)context;
+    unsigned seed = (unsigned)number + 1;
+
+    for (;;)
+    {
+        pthread_barrier_wait(&race.Line);
+        if (atomic_load(&race.Over))
+        {
+            return NULL;
+        }
+        hesitate(&seed);
+        race.Step[number](atomic_load(&race.Request));
+        pthread_barrier_wait(&race.Line);
+    }
 }
 
 /* Each of the steps on a thread of its own, all at once, for many Requests; every one of them ends once. */

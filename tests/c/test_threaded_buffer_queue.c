@@ -122,39 +122,38 @@ static ThreadedBufferQueue_BufferDisposition Works(DMFMODULE DmfModule, UCHAR* C
                                                    ULONG ClientWorkBufferSize, VOID* ClientWorkBufferContext,
                                                    NTSTATUS* NtStatus)
 {
-    Work* work = (Work*)(VOID*)ClientWorkBuffer;
-    ThreadedBufferQueue_BufferDisposition disposition;
+    /* A copy: once pending work is completed, its buffer is somebody else's. */
+    const Work work = *(const Work*)(VOID*)ClientWorkBuffer;
 
     if (atomic_fetch_add(&saw.Inside, 1) != 0)
     {
         atomic_store(&saw.Overlapped, true);
     }
-    saw_event(work->Number);
+    saw_event(work.Number);
     saw.Module = DmfModule;
     saw.Buffer = ClientWorkBuffer;
     saw.Context = ClientWorkBufferContext;
     saw.Size = ClientWorkBufferSize;
     saw.InitialStatus = *NtStatus;
-    if (work->Entered != NULL)
+    if (work.Entered != NULL)
     {
-        sem_post(work->Entered);
+        sem_post(work.Entered);
     }
-    if (work->Go != NULL)
+    if (work.Go != NULL)
     {
-        sem_wait(work->Go);
+        sem_wait(work.Go);
     }
-    if (work->Do != NULL)
+    if (work.Do != NULL)
     {
-        work->Do(DmfModule, work);
+        work.Do(DmfModule, (Work*)(VOID*)ClientWorkBuffer);
     }
-    disposition = work->Disposition;
-    if (!work->LeaveStatus)
+    if (!work.LeaveStatus)
     {
-        *NtStatus = work->Status;
+        *NtStatus = work.Status;
     }
     atomic_fetch_sub(&saw.Inside, 1);
     atomic_fetch_add(&saw.Works, 1);
-    return disposition;
+    return work.Disposition;
 }
 
 static VOID CleansUp(DMFMODULE DmfModule, VOID* ClientBuffer, VOID* ClientBufferContext)
@@ -1230,6 +1229,62 @@ static void DeletesTheQueueOfItsThread(DMFMODULE DmfModule)
     WdfObjectDelete(DMF_ParentModuleGet(DmfModule));
 }
 
+TEST(the_work_callback_may_delete_its_queue_while_others_stop_it_and_wait)
+{
+    DMFMODULE queue = queue_create(4);
+    Block block;
+    Work work = work_that_blocks(&block, 1);
+    Waiter waiter;
+    Caller stop;
+
+    work.Do = DeletesItsQueue;
+    enqueue(queue, work);
+    waiter_start(&waiter, queue, work_of(2));
+    EVENTUALLY(DMF_ThreadedBufferQueue_Count(queue) == 2);
+    CHECK_SUCCESS(DMF_ThreadedBufferQueue_Start(queue));
+    sem_wait(&block.Entered);
+    caller_start(&stop, queue, DMF_ThreadedBufferQueue_Stop);
+    harness_sleep_milliseconds(A_WHILE);
+    CHECK(!atomic_load(&stop.Done));
+    sem_post(&block.Go);
+    pthread_join(stop.Thread, NULL);
+    waiter_join(&waiter);
+    CHECK_STATUS(waiter.Got, STATUS_CANCELLED);
+    EVENTUALLY(DMF_ThreadedBufferQueue_Start(queue) == STATUS_INVALID_HANDLE);
+    MISUSE_IGNORE();
+    EVENTUALLY(saw_count() == 5);
+    CHECK_EQUAL(atomic_load(&saw.Works), 1);
+}
+
+static void DeletesTheDevice(DMFMODULE DmfModule, Work* work)
+{
+    UNREFERENCED_PARAMETER(DmfModule);
+    WdfObjectDelete(work->Argument);
+}
+
+TEST(the_work_callback_may_delete_the_device_while_another_thread_deletes_the_queue)
+{
+    WDFDEVICE device = NULL;
+    DMFMODULE queue;
+    Block block;
+    Work work = work_that_blocks(&block, 1);
+    Caller deletion;
+
+    REQUIRE_SUCCESS(DMF_Device_Create(NULL, &device));
+    queue = queue_create_on(device, 2);
+    work.Do = DeletesTheDevice;
+    work.Argument = device;
+    enqueue(queue, work);
+    CHECK_SUCCESS(DMF_ThreadedBufferQueue_Start(queue));
+    sem_wait(&block.Entered);
+    caller_start(&deletion, queue, delete_it);
+    harness_sleep_milliseconds(A_WHILE);
+    sem_post(&block.Go);
+    pthread_join(deletion.Thread, NULL);
+    EVENTUALLY(saw_count() == 4);
+    CHECK_EVENTS(PRE, 1, CLEANED + 1, POST);
+}
+
 TEST(pre_may_delete_the_queue)
 {
     DMFMODULE queue = queue_create(4);
@@ -1720,6 +1775,8 @@ int main(void)
     RUN(the_work_callback_may_enqueue);
     RUN(a_work_callback_that_waits_for_its_own_queue_is_refused);
     RUN(the_work_callback_may_delete_its_queue);
+    RUN(the_work_callback_may_delete_its_queue_while_others_stop_it_and_wait);
+    RUN(the_work_callback_may_delete_the_device_while_another_thread_deletes_the_queue);
     RUN(pre_may_delete_the_queue);
     RUN(post_may_delete_the_queue);
     RUN(the_cleanup_callback_may_delete_the_queue);

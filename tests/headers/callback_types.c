@@ -22,11 +22,18 @@ static EVT_DMF_Thread_Function ThreadPre;
 static EVT_DMF_Thread_Function ThreadPost;
 static EVT_DMF_ThreadedBufferQueue_Callback ThreadWork;
 static EVT_DMF_ThreadedBufferQueue_ReuseCleanup ThreadReuseCleanup;
+static EVT_DMF_ContinuousRequestTarget_SendCompletion SendCompletion;
+static EVT_DMF_Request_Completion RequestCompletion;
+static EVT_DMF_IoTarget_Request TargetRequest;
+static EVT_DMF_NotifyUserWithRequest_Function NotifyComplete;
+static EVT_WDF_REQUEST_CANCEL RequestCancel;
 
 void callback_types(WDF_OBJECT_ATTRIBUTES* object, DMF_MODULE_ATTRIBUTES* module, DMF_MODULE_EVENT_CALLBACKS* events,
                     DMF_CONFIG_ContinuousRequestTarget* stream);
 void callback_types_of_buffers(DMFMODULE module, DMF_CONFIG_BufferQueue* queue, DMF_CONFIG_QueuedWorkItem* work_item,
                                DMF_CONFIG_ThreadedBufferQueue* threaded);
+void callback_types_of_requests(DMFMODULE module, WDFREQUEST request, WDFIOTARGET target,
+                                DMF_CONFIG_NotifyUserWithRequest* notify);
 
 void callback_types(WDF_OBJECT_ATTRIBUTES* object, DMF_MODULE_ATTRIBUTES* module, DMF_MODULE_EVENT_CALLBACKS* events,
                     DMF_CONFIG_ContinuousRequestTarget* stream)
@@ -57,6 +64,21 @@ void callback_types_of_buffers(DMFMODULE module, DMF_CONFIG_BufferQueue* queue, 
     threaded->EvtThreadedBufferQueueWork = ThreadWork;
     threaded->EvtThreadedBufferQueuePost = ThreadPost;
     threaded->EvtThreadedBufferQueueReuseCleanup = ThreadReuseCleanup;
+}
+
+void callback_types_of_requests(DMFMODULE module, WDFREQUEST request, WDFIOTARGET target,
+                                DMF_CONFIG_NotifyUserWithRequest* notify)
+{
+    PFN_WDF_REQUEST_CANCEL cancel = RequestCancel;
+    (void)DMF_ContinuousRequestTarget_Send(module, NULL, 0, NULL, 0, ContinuousRequestTarget_RequestType_Read, 0, 0,
+                                           SendCompletion, NULL);
+    (void)DMF_Request_Create(NULL, NULL, 0, NULL, 0, 0, RequestCompletion, NULL, &request);
+    (void)DMF_IoTarget_ClientCreate(NULL, TargetRequest, NULL, &target);
+    DMF_NotifyUserWithRequest_DataProcess(module, NotifyComplete, NULL, STATUS_SUCCESS);
+    DMF_NotifyUserWithRequest_RequestReturn(module, NotifyComplete, 0, STATUS_SUCCESS);
+    notify->EvtPendingRequestsCancel = NotifyComplete;
+    notify->EvtDataCleanup = QueueReuseCleanup;
+    WdfRequestMarkCancelable(request, cancel);
 }
 
 static VOID Cleanup(WDFOBJECT Object)
@@ -185,4 +207,54 @@ static VOID ThreadReuseCleanup(DMFMODULE DmfModule, VOID* ClientBuffer, VOID* Cl
     UNREFERENCED_PARAMETER(DmfModule);
     UNREFERENCED_PARAMETER(ClientBuffer);
     UNREFERENCED_PARAMETER(ClientBufferContext);
+}
+
+static VOID SendCompletion(DMFMODULE DmfModule, VOID* ClientRequestContext, VOID* InputBuffer,
+                           size_t InputBufferBytesWritten, VOID* OutputBuffer, size_t OutputBufferBytesRead,
+                           NTSTATUS CompletionStatus)
+{
+    UNREFERENCED_PARAMETER(DmfModule);
+    UNREFERENCED_PARAMETER(ClientRequestContext);
+    UNREFERENCED_PARAMETER(InputBuffer);
+    UNREFERENCED_PARAMETER(InputBufferBytesWritten);
+    UNREFERENCED_PARAMETER(OutputBuffer);
+    UNREFERENCED_PARAMETER(OutputBufferBytesRead);
+    UNREFERENCED_PARAMETER(CompletionStatus);
+}
+
+static VOID RequestCompletion(WDFREQUEST Request, NTSTATUS Status, ULONG_PTR Information, VOID* Context)
+{
+    UNREFERENCED_PARAMETER(Request);
+    UNREFERENCED_PARAMETER(Status);
+    UNREFERENCED_PARAMETER(Information);
+    UNREFERENCED_PARAMETER(Context);
+}
+
+static NTSTATUS TargetRequest(WDFIOTARGET Target, WDFREQUEST Request, ContinuousRequestTarget_RequestType RequestType,
+                              ULONG Ioctl, VOID* InputBuffer, size_t InputLength, VOID* OutputBuffer,
+                              size_t OutputLength, ULONG_PTR* Information, VOID* Context)
+{
+    UNREFERENCED_PARAMETER(Target);
+    UNREFERENCED_PARAMETER(Request);
+    UNREFERENCED_PARAMETER(RequestType);
+    UNREFERENCED_PARAMETER(Ioctl);
+    UNREFERENCED_PARAMETER(InputBuffer);
+    UNREFERENCED_PARAMETER(InputLength);
+    UNREFERENCED_PARAMETER(OutputBuffer);
+    UNREFERENCED_PARAMETER(OutputLength);
+    UNREFERENCED_PARAMETER(Context);
+    *Information = 0;
+    return STATUS_SUCCESS;
+}
+
+static VOID NotifyComplete(DMFMODULE DmfModule, WDFREQUEST Request, ULONG_PTR Context, NTSTATUS NtStatus)
+{
+    UNREFERENCED_PARAMETER(DmfModule);
+    UNREFERENCED_PARAMETER(Context);
+    WdfRequestComplete(Request, NtStatus);
+}
+
+static VOID RequestCancel(WDFREQUEST Request)
+{
+    WdfRequestComplete(Request, STATUS_CANCELLED);
 }

@@ -279,6 +279,12 @@ impl Sends {
         timeout: Duration,
     ) -> Result<Outcome, Error> {
         let target = this.stream.target()?;
+        if target.is_own_thread() {
+            return Err(Error::misuse(
+                Status::INVALID_DEVICE_STATE,
+                "SendSynchronously on the target's own thread would wait for itself",
+            ));
+        }
         let end = Shared::new(End::default())?;
         let owner = Shared::new(try_box(Waiting(end.clone()))? as Box<dyn Owner>)?;
         let request = Ref::alone(owner)?;

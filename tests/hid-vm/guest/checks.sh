@@ -13,6 +13,11 @@ check() {
     fi
 }
 
+# note WHAT VALUE: a line that is worth knowing and judges nothing.
+note() {
+    printf '%-7s %-58s %s\n' note "$1" "$2"
+}
+
 # wait_for FILE PATTERN: waits until a line matches, ten seconds at most, and prints the first one's last word.
 wait_for() {
     tries=0

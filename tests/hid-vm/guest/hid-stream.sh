@@ -22,7 +22,9 @@ stream_ten_thousand() {
     wait "$stream_pid"
     check "stream_hid with $1 Requests: exit status" $? 0
     check "  reports and bytes" "$(sed -n 's/^\(.* bytes\) in .*/\1/p' /tmp/stream.out)" "10000 reports, 640000 bytes"
-    check "  lost by the library or suspected of it" "$(sed -n 's/.*; \(.* suspected\)$/\1/p' /tmp/stream.out)" "0 dropped, 0 overruns suspected"
+    # A machine that pauses the reader makes it catch up for long, which is suspicious, though nothing is lost.
+    check "  lost by the library" "$(sed -n 's/.*; \(.* dropped\), .* suspected$/\1/p' /tmp/stream.out)" "0 dropped"
+    note "  suspected of the system" "$(sed -n 's/.* dropped, \(.* suspected\)$/\1/p' /tmp/stream.out)"
     # 9999 is 270f; the report ID stands before it.
     check "  ID and number of the last one" "$(sed -n 's/^last report: \(.. .. ..\).*/\1/p' /tmp/stream.out)" "01 0f 27"
     end_uhid_device
