@@ -401,6 +401,7 @@ impl<C: Checker> Request<C> {
     /// The target is gone, and its thread has ended: takes back what it has.
     pub fn reclaim(&self) {
         let mut books = self.books();
+        books.removed = true;
         books.written_into = false;
         books.callback_runs = false;
         drop(books);
@@ -597,7 +598,7 @@ impl<C: Checker> Request<C> {
             let deleted = self.with(|slot| slot.machine.delete());
             self.check(deleted, "a Request that is not pending may not be deleted");
         }
-        if !gone || self.books().deleted || self.books().removed {
+        if !gone || self.books().deleted {
             self.audit_deletion();
         }
         let mut books = self.books();

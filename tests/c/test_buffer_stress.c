@@ -19,7 +19,7 @@
 enum {
     MAKERS = 4,
     TAKERS = 4,
-    RING_SIZE = 32,
+    RING_SIZE = 512,
     /* A writer lets others run after so many items: more than a ring has room for, so that a ring that deletes has to. */
     WRITER_BURST = 2 * RING_SIZE,
 };
@@ -388,7 +388,7 @@ TEST(a_ring_that_deletes_when_full_loses_nothing_that_it_had_room_for)
 
 /* -------------------------------------------------------------------------------------------------- queues */
 
-enum { QUEUE_BUFFERS = 32 };
+enum { QUEUE_BUFFERS = 256 };
 
 static DMFMODULE queue;
 static atomic_uint cleaned;

@@ -90,7 +90,12 @@ struct Visitor {
     wrong: bool,
 }
 
-unsafe extern "C" fn visit(module: DMFMODULE, buffer: *mut VOID, context: *mut VOID, visitor: *mut VOID) -> i32 {
+unsafe extern "C" fn visit(
+    module: DMFMODULE,
+    buffer: *mut VOID,
+    context: *mut VOID,
+    visitor: *mut VOID,
+) -> i32 {
     // SAFETY: the context is a Visitor that nothing else uses during the enumeration.
     let visitor = unsafe { &mut *visitor.cast::<Visitor>() };
     visitor.wrong |= module != visitor.module;
@@ -148,11 +153,7 @@ impl Pair {
     }
 
     /// Status, buffer and context; the addresses 1 and 1 where nothing was written.
-    fn call_get(
-        &self,
-        number: usize,
-        how: Get,
-    ) -> Result<(NTSTATUS, usize, usize), TestCaseError> {
+    fn call_get(&self, number: usize, how: Get) -> Result<(NTSTATUS, usize, usize), TestCaseError> {
         let module = self.modules[number].0;
         let mut buffer = pointer_of(1);
         let mut context = pointer_of(1);
@@ -215,7 +216,9 @@ impl Pair {
                 same_status("Get", status, SUCCESS)?;
                 let mut its_context = null_mut();
                 // SAFETY: the output is this function's.
-                unsafe { pool::context_get(self.modules[number].0, pointer_of(address), &mut its_context) };
+                unsafe {
+                    pool::context_get(self.modules[number].0, pointer_of(address), &mut its_context)
+                };
                 self.world.introduce(number, address, its_context.addr())?;
                 self.world.sources[number].setting.context_size
             }
@@ -382,8 +385,7 @@ impl Pair {
     }
 
     fn counts_are_the_same(&self) -> Outcome {
-        let lists =
-            self.world.sources.iter().map(|source| &source.list).chain(self.sinks.iter());
+        let lists = self.world.sources.iter().map(|source| &source.list).chain(self.sinks.iter());
         for (module, list) in self.modules.iter().zip(lists) {
             // SAFETY: no pointer is involved.
             same("count", unsafe { pool::count(module.0) } as usize, list.len())?;

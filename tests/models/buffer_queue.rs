@@ -116,7 +116,12 @@ struct Visitor {
     wrong: bool,
 }
 
-unsafe extern "C" fn visit(module: DMFMODULE, buffer: *mut VOID, context: *mut VOID, visitor: *mut VOID) -> i32 {
+unsafe extern "C" fn visit(
+    module: DMFMODULE,
+    buffer: *mut VOID,
+    context: *mut VOID,
+    visitor: *mut VOID,
+) -> i32 {
     // SAFETY: the context is a Visitor that nothing else uses during the enumeration; any handle value
     // is allowed; the outputs are this function's.
     unsafe {

@@ -48,7 +48,11 @@ pub fn settings() -> impl Strategy<Value = Setting> {
     let context = prop_oneof![1 => Just(0_u32), 2 => 1..=40_u32];
     (1..=6_u32, 1..=80_u32, context, any::<bool>(), any::<bool>()).prop_map(
         |(count, size, context_size, look_aside, with_timer)| Setting {
-            count, size, context_size, look_aside, with_timer,
+            count,
+            size,
+            context_size,
+            look_aside,
+            with_timer,
         },
     )
 }
@@ -98,7 +102,11 @@ impl Source {
             self.allocated -= 1;
             return false;
         }
-        if at_head { self.list.push_front(address) } else { self.list.push_back(address) }
+        if at_head {
+            self.list.push_front(address)
+        } else {
+            self.list.push_back(address)
+        }
         true
     }
 }
@@ -243,7 +251,10 @@ impl World {
 
 /// What enumeration callbacks answer: the dispositions of C, and values that are none.
 pub fn dispositions() -> impl Strategy<Value = Vec<i32>> {
-    vec(prop_oneof![8 => Just(1), 5 => 1..=7_i32, 1 => Just(0), 1 => Just(8), 1 => any::<i32>()], 1..6)
+    vec(
+        prop_oneof![8 => Just(1), 5 => 1..=7_i32, 1 => Just(0), 1 => Just(8), 1 => any::<i32>()],
+        1..6,
+    )
 }
 
 pub const REMOVE_AND_STOP: i32 = 3;
@@ -270,7 +281,12 @@ pub struct Fired {
 }
 
 /// The callback of a timer; its context is a [`Fired`].
-pub unsafe extern "C" fn fire(module: DMFMODULE, buffer: *mut VOID, context: *mut VOID, fired: *mut VOID) {
+pub unsafe extern "C" fn fire(
+    module: DMFMODULE,
+    buffer: *mut VOID,
+    context: *mut VOID,
+    fired: *mut VOID,
+) {
     // SAFETY: the test waits for the call and keeps the context until then.
     let fired = unsafe { &*fired.cast::<Fired>() };
     fired.calls.lock().unwrap().push((module.addr(), buffer.addr(), context.addr()));

@@ -12,7 +12,9 @@ mod ping_pong_buffer;
 mod ring_buffer;
 
 use dmf::capi::misuse;
-use dmf::capi::types::{DMF_MODULE_ATTRIBUTES, DMFMODULE, NTSTATUS, VOID, WDF_OBJECT_ATTRIBUTES, WDFDEVICE};
+use dmf::capi::types::{
+    DMF_MODULE_ATTRIBUTES, DMFMODULE, NTSTATUS, VOID, WDF_OBJECT_ATTRIBUTES, WDFDEVICE,
+};
 use proptest::collection::vec;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
@@ -40,7 +42,8 @@ const STEPS: f64 = 28_000.0;
 const SEQUENCE: usize = 200;
 
 fn steps() -> usize {
-    let scale = std::env::var("DMF_TEST_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1.0);
+    let scale =
+        std::env::var("DMF_TEST_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1.0);
     (STEPS * scale).max(1.0) as usize
 }
 
@@ -52,7 +55,12 @@ where
     O::Value: Clone,
 {
     reports_are_counted();
-    let chosen = Config { failure_persistence: None, max_shrink_iters: 20_000, cases: 16, ..Config::default() };
+    let chosen = Config {
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        cases: 16,
+        ..Config::default()
+    };
     let mut seed = match chosen.rng_seed {
         RngSeed::Fixed(seed) => seed,
         RngSeed::Random => RandomState::new().hash_one(0),

@@ -7,12 +7,25 @@ use std::ptr::null_mut;
 
 #[derive(Clone, Debug)]
 enum Operation {
-    Write { first: u8, length: u32, null: bool },
+    Write {
+        first: u8,
+        length: u32,
+        null: bool,
+    },
     /// Takes no ResultSize.
-    WriteWithoutResult { length: u32 },
-    Get { null: bool },
-    Consume { start: u32, length: u32 },
-    Shift { start: u32 },
+    WriteWithoutResult {
+        length: u32,
+    },
+    Get {
+        null: bool,
+    },
+    Consume {
+        start: u32,
+        length: u32,
+    },
+    Shift {
+        start: u32,
+    },
     Reset,
 }
 
@@ -114,7 +127,8 @@ impl Pair {
     }
 
     fn write(&mut self, first: u8, length: u32, null: bool) -> Outcome {
-        let mut source: Vec<u8> = (0..64_u8).map(|i| first.wrapping_add(i.wrapping_mul(7))).collect();
+        let mut source: Vec<u8> =
+            (0..64_u8).map(|i| first.wrapping_add(i.wrapping_mul(7))).collect();
         let address = if null { null_mut() } else { source.as_mut_ptr() };
         let mut result = 4711;
         // SAFETY: what does not fit, and nothing else is longer than the source, is not read.

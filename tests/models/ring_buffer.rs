@@ -36,16 +36,44 @@ enum Inside {
 #[derive(Clone, Debug)]
 enum Operation {
     /// Of the item size plus `excess` bytes.
-    Write { first: u8, excess: i32, null: bool },
-    Read { excess: i32, null: bool },
+    Write {
+        first: u8,
+        excess: i32,
+        null: bool,
+    },
+    Read {
+        excess: i32,
+        null: bool,
+    },
     /// Into room for so many items, plus `excess` bytes.
-    ReadAll { items: u32, excess: i32, null: bool },
-    Enumerate { lock: bool, stop_after: usize, change: u8, inside: Inside },
+    ReadAll {
+        items: u32,
+        excess: i32,
+        null: bool,
+    },
+    Enumerate {
+        lock: bool,
+        stop_after: usize,
+        change: u8,
+        inside: Inside,
+    },
     /// Looks for the first bytes of an item, or for bytes that start with `first`.
-    Find { like: usize, first: u8, size: u32, null: bool },
-    Reorder { lock: bool },
-    SegmentsWrite { first: u8, segments: Vec<Segment> },
-    SegmentsRead { segments: Vec<Segment> },
+    Find {
+        like: usize,
+        first: u8,
+        size: u32,
+        null: bool,
+    },
+    Reorder {
+        lock: bool,
+    },
+    SegmentsWrite {
+        first: u8,
+        segments: Vec<Segment>,
+    },
+    SegmentsRead {
+        segments: Vec<Segment>,
+    },
     TotalSizeGet,
 }
 
@@ -143,8 +171,9 @@ impl Visitor {
 unsafe extern "C" fn visit(module: DMFMODULE, item: *mut u8, size: u32, context: *mut VOID) -> u8 {
     // SAFETY: the context is a Visitor that nothing else uses during the enumeration, and the ring
     // lends its item for the call.
-    let (visitor, bytes) =
-        unsafe { (&mut *context.cast::<Visitor>(), std::slice::from_raw_parts_mut(item, size as usize)) };
+    let (visitor, bytes) = unsafe {
+        (&mut *context.cast::<Visitor>(), std::slice::from_raw_parts_mut(item, size as usize))
+    };
     visitor.wrong_handle |= module != visitor.module;
     visitor.seen.push(bytes.to_vec());
     visitor.places.push(item.addr());
@@ -367,7 +396,13 @@ impl Pair {
         visitor.stop_after = 0;
         // SAFETY: the item has that size, or is NULL; the context lives during the call.
         unsafe {
-            ring::enumerate_to_find_item(self.module.0, Some(visit), visitor.context(), address, size);
+            ring::enumerate_to_find_item(
+                self.module.0,
+                Some(visit),
+                visitor.context(),
+                address,
+                size,
+            );
         }
         if null && size == 0 {
             return reports_are_possible();
@@ -407,7 +442,8 @@ impl Pair {
             // Where a part of no bytes would stand says nothing.
             let offset = if size == 0 { offset.min(self.setting.item_size) } else { offset };
             legal &= size == 0
-                || !null && u64::from(size) + u64::from(offset) <= u64::from(self.setting.item_size);
+                || !null
+                    && u64::from(size) + u64::from(offset) <= u64::from(self.setting.item_size);
             arrays.addresses.push(if null { null_mut() } else { memory.as_mut_ptr() });
             arrays.sizes.push(size);
             arrays.offsets.push(offset);
