@@ -13,7 +13,7 @@
 //!   new machine.
 //! - [`request::Slip`] are mistakes around a sound machine. Each must fail at least one race.
 //!
-//! The tests that do this are in `tests/request_state.rs`.
+//! The tests are in `tests/every_schedule.rs` (loom) and `tests/random.rs` (shuttle).
 
 pub mod checker;
 pub mod races;

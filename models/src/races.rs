@@ -7,7 +7,10 @@ use crate::checker::{Actor, Checker};
 use crate::request::{CANCELED, Request, Sender, Slip, TIMED_OUT, Terms};
 use crate::request_state::Holder;
 use crate::seeded::Seed;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 type Act<C> = fn(&Request<C>);
 
@@ -31,12 +34,29 @@ impl<C: Checker> Clone for Race<C> {
 }
 
 impl<C: Checker> Race<C> {
-    pub fn threads(&self) -> usize {
-        self.acts.len()
+    /// Checks the race under all of the checker's schedules; how many there were. Panics with what is
+    /// wrong.
+    pub fn check(&self, seed: Seed, slip: Option<Slip>) -> usize {
+        let schedules = Arc::new(AtomicUsize::new(0));
+        let (race, counted) = (self.clone(), schedules.clone());
+        C::check(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            race.run(seed.clone(), slip);
+        });
+        schedules.load(Ordering::Relaxed)
     }
 
-    /// One schedule. Panics with what is wrong.
-    pub fn run(&self, seed: Seed, slip: Option<Slip>) {
+    /// As [`Race::check`]: what is wrong, if something is.
+    pub fn failure(&self, seed: Seed, slip: Option<Slip>) -> Option<String> {
+        let result = catch_unwind(AssertUnwindSafe(|| self.check(seed, slip)));
+        result.err().map(|panic| match panic.downcast::<String>() {
+            Ok(text) => *text,
+            Err(_) => "a panic without a text".to_string(),
+        })
+    }
+
+    /// One schedule.
+    fn run(&self, seed: Seed, slip: Option<Slip>) {
         let request = Arc::new(Request::<C>::new(self.terms, seed, slip));
         (self.prepare)(&request);
         let actors = self.acts.iter().map(|act| {
@@ -99,7 +119,7 @@ fn answer_twice<C: Checker>(request: &Request<C>) {
 
 /// The creator gives up a Request that it may have submitted meanwhile.
 fn give_up<C: Checker>(request: &Request<C>) {
-    request.complete_without_having();
+    request.give_up();
 }
 
 fn arm_and_submit<C: Checker>(request: &Request<C>) {
@@ -138,6 +158,25 @@ fn mark<C: Checker>(request: &Request<C>) {
 fn mark_ex<C: Checker>(request: &Request<C>) {
     if request.claim() {
         request.mark_ex();
+    }
+}
+
+fn mark_ex_and_answer<C: Checker>(request: &Request<C>) {
+    if request.claim() {
+        request.mark_ex();
+        if request.unmark() {
+            request.complete();
+        }
+    }
+}
+
+fn keep_mark_ex_and_answer<C: Checker>(request: &Request<C>) {
+    if request.claim() {
+        request.keep();
+        request.mark_ex();
+        if request.unmark() {
+            request.complete();
+        }
     }
 }
 
@@ -300,10 +339,11 @@ pub fn all<C: Checker>() -> Vec<Race<C>> {
         add("submit, cancel, delete", who, terms, nothing, &[submit, cancel, delete]);
         add("submit, submit, cancel", who, terms, nothing, &[submit, submit, cancel]);
         add("submit, give up", who, terms, nothing, &[submit, give_up]);
+        add("give up, delete", who, terms, nothing, &[give_up, delete]);
         add("give up, cancel, delete", who, terms, nothing, &[give_up, cancel, delete]);
-        add("cancelled before, submit, delete", who, terms, cancel, &[submit, delete]);
-        add("cancelled before, submit, submit", who, terms, cancel, &[submit, submit]);
-        add("cancelled before, give up", who, terms, cancel, &[give_up, delete]);
+        add("canceled before, submit, delete", who, terms, cancel, &[submit, delete]);
+        add("canceled before, submit, submit", who, terms, cancel, &[submit, submit]);
+        add("canceled before, give up", who, terms, cancel, &[give_up, delete]);
     }
 
     for (who, terms) in everybody.into_iter().skip(1) {
@@ -312,6 +352,7 @@ pub fn all<C: Checker>() -> Vec<Race<C>> {
         add("marked, cancel, removal", who, terms, submit, &[mark, cancel, remove]);
         add("marked, removal", who, terms, submit, &[mark, remove]);
         add("marked ex, cancel, time-out", who, terms, submit, &[mark_ex, cancel, time_out]);
+        add("marked ex and answered, cancel", who, terms, submit, &[mark_ex_and_answer, cancel]);
         add("marked twice, cancel", who, terms, submit, &[mark_twice, cancel]);
         add("marked and answered, cancel", who, terms, submit, &[mark_and_answer, cancel]);
         add("marked and answered, cancel, time-out", who, terms, submit, &[
@@ -407,10 +448,35 @@ pub fn all<C: Checker>() -> Vec<Race<C>> {
             cancel,
             time_out,
         ]);
+        add("kept, marked ex and answered, cancel", who, terms, submit, &[
+            keep_mark_ex_and_answer,
+            cancel,
+        ]);
         add("kept, marked and answered, cancel", who, terms, submit, &[
             keep_mark_and_answer,
             cancel,
         ]);
     }
     races
+}
+
+/// Checks every race with the sound machine. Panics with the names of those that fail.
+pub fn check_all<C: Checker>() {
+    let start = Instant::now();
+    let races = all::<C>();
+    let mut sum = 0;
+    let mut failures = Vec::new();
+    for race in &races {
+        let begun = Instant::now();
+        match catch_unwind(AssertUnwindSafe(|| race.check(Seed::Sound, None))) {
+            Ok(schedules) => {
+                sum += schedules;
+                let (threads, time) = (race.acts.len(), begun.elapsed());
+                println!("{threads} threads, {schedules} schedules, {time:?}: {}", race.name);
+            }
+            Err(_) => failures.push(&race.name),
+        }
+    }
+    println!("{} races, {sum} schedules, {:?}", races.len(), start.elapsed());
+    assert!(failures.is_empty(), "these races fail: {failures:#?}");
 }

@@ -102,7 +102,11 @@ struct Books {
     /// The holder is a target, which may write into the buffers.
     written_into: bool,
     callback_runs: bool,
+    /// A cancellation was delivered.
+    canceled: bool,
     marked: bool,
+    /// The cancel routine was called.
+    asked: bool,
     left: u32,
     given_back: u32,
     removed: bool,
@@ -174,17 +178,22 @@ impl<C: Checker> Request<C> {
     /// Hands the Request to the queue. False: it was refused.
     pub fn submit(&self) -> bool {
         let submitted = self.with_open(|slot| {
+            let due = slot.machine.as_is().is_idle();
             let submit = slot.machine.submit(self.terms.tells);
+            let mut books = self.books();
+            books.check(!due || submit != Submit::Refused, "an idle Request is refused");
             if submit != Submit::Refused {
-                let mut books = self.books();
                 let once = !books.submitted && !books.ended && !books.deleted;
                 books.check(once, "a Request that is submitted, ended or deleted is submitted");
                 books.submitted = true;
                 books.held = submit == Submit::Canceled;
                 if let Submit::Queued(ticket) = submit {
                     books.ticket = ticket;
+                    let wanted = !books.canceled;
+                    books.check(wanted, "a Request that was canceled before waits");
                 }
             }
+            drop(books);
             submit
         });
         match submitted {
@@ -198,7 +207,13 @@ impl<C: Checker> Request<C> {
     pub fn cancel(&self, reason: Reason) {
         let was_deleted = self.books().deleted;
         let cancel = self.with_open(|slot| {
+            let due = slot.machine.as_is().is_idle();
             let cancel = slot.machine.cancel(reason);
+            let delivered = cancel != Cancel::TooLate;
+            let mut books = self.books();
+            books.check(!due || delivered, "an idle Request may not be canceled");
+            books.canceled |= delivered;
+            drop(books);
             let mut ended = None;
             match cancel {
                 Cancel::End => ended = Some(self.end(slot, true)),
@@ -273,7 +288,9 @@ impl<C: Checker> Request<C> {
     /// Prepares the Request for its next submission.
     pub fn arm(&self) -> bool {
         self.with_open(|slot| {
+            let due = slot.machine.as_is().is_idle() || slot.machine.as_is().is_completed();
             let armed = slot.machine.rearm();
+            self.check(armed || !due, "a Request that is not pending may not be armed");
             if armed {
                 slot.telling = false;
                 let fresh = !slot.machine.as_is().is_canceled();
@@ -285,7 +302,9 @@ impl<C: Checker> Request<C> {
                 books.lives += 1;
                 books.submitted = false;
                 books.ended = false;
+                books.canceled = false;
                 books.marked = false;
+                books.asked = false;
             }
             armed
         })
@@ -378,10 +397,12 @@ impl<C: Checker> Request<C> {
         true
     }
 
-    /// Completes the Request although the caller does not have it: misuse, which must be refused
-    /// while nobody has it.
-    pub fn complete_without_having(&self) -> bool {
-        self.try_complete(false)
+    /// The creator completes a Request that it has not submitted, as far as it knows.
+    pub fn give_up(&self) {
+        let completed = self.try_complete(false);
+        let mut books = self.books();
+        let due = !books.submitted && !books.deleted && !books.removed;
+        books.check(completed || !due, "its creator may not complete an idle Request");
     }
 
     /// The target's callback returns STATUS_PENDING.
@@ -479,7 +500,7 @@ impl<C: Checker> Request<C> {
                     books.check(!waits, "a routine is not taken back, and will not run");
                 }
                 None => {
-                    let due = !books.marked || books.ended || books.removed;
+                    let due = !books.marked && !books.asked || books.removed;
                     books.check(due, "a marked Request may not be unmarked");
                 }
             }
@@ -491,6 +512,7 @@ impl<C: Checker> Request<C> {
     fn routine_runs(&self) {
         let mut books = self.books();
         let due = std::mem::take(&mut books.marked);
+        books.asked = true;
         books.check(due, "a cancel routine runs twice, or after it was taken back");
         drop(books);
         if self.terms.routine_completes {

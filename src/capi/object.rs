@@ -2,6 +2,7 @@
 
 use super::boundary::{not_null, put, value};
 use super::types::*;
+use crate::framework::deletion;
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::status::{Error, Status};
 use crate::framework::tree::{self, Choices, Draft};
@@ -55,7 +56,7 @@ pub unsafe extern "C" fn delete(object: WDFOBJECT) {
             ));
         }
         crate::io::request::check_delete(handle)?;
-        tree::delete(handle)
+        deletion::delete(handle)
     })
 }
 

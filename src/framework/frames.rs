@@ -7,7 +7,7 @@
 //! frame is left.
 
 use super::handle::Handle;
-use super::tree;
+use super::deletion;
 use std::cell::Cell;
 use std::ptr::null;
 
@@ -57,7 +57,7 @@ pub fn within<R>(object: Handle, activity: Activity, body: impl FnOnce() -> R) -
 #[inline]
 pub fn settle() {
     if TOP.get().is_null() {
-        tree::finish_deferred();
+        deletion::finish_deferred();
     }
 }
 

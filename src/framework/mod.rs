@@ -4,7 +4,8 @@
 //! - [`misuse`]: reports of broken contracts.
 //! - [`memory`]: the one fallible allocation helper. [`sync`]: the one place locks come from.
 //! - [`handle`], [`slot`], [`table`]: handles, the slots they name, locking and entering an object.
-//! - [`tree`]: life of an object from creation to destruction; parents delete children.
+//! - [`tree`]: life of an object from creation to destruction; [`deletion`]: its end; parents delete
+//!   children.
 //! - [`frames`]: which library code the calling thread is inside of.
 //! - [`slab`], [`buffer`], [`list`]: the memory of pools and who owns which buffer.
 //! - [`span`]: bytes that somebody else vouches for.
@@ -13,6 +14,7 @@
 
 pub mod alarms;
 pub mod buffer;
+pub mod deletion;
 pub mod frames;
 pub mod handle;
 pub mod list;

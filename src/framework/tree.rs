@@ -4,27 +4,23 @@
 //!   reserve ──> Reserved ──open──> Open ──delete──> Deleting ──> Ended ──last reference──> Free
 //!                   └────────── dropped: children deleted ────────────────────────────────────┘
 //!
-//!   Deleting: PreClose callback; doors shut; wait until nobody is inside; close; children, newest
-//!             first; cleanup callback.
 //! ```
+//!
+//! How an object goes from Open to Ended stands in [`deletion`](super::deletion).
 //!
 //! One lock guards every object's [`Life`] and the links between them; it is never held while
 //! anything of C or of a Module runs, and no other lock is taken under it.
-//!
-//! A delete that would wait for the code it is called from, or from inside any callback for another
-//! thread, is put off: the handle is dead at once, and the rest happens when the outermost activity
-//! of the deleting thread ends. So two callbacks that delete each other's objects do not deadlock.
 
+use super::deletion::{self, Stage};
 use super::frames::{self, Activity};
 use super::handle::{Handle, Kind, LAST_GENERATION, SLOTS};
 use super::memory;
-use super::slot::{self, Slot};
+use super::slot;
 use super::status::{Error, Status};
 use super::sync::{Condvar, Mutex, MutexGuard, Ordering};
 use super::table::Object;
 use super::thread;
 use std::alloc::Layout;
-use std::cell::Cell;
 use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -43,34 +39,10 @@ pub struct Choices {
 }
 
 /// No slot.
-const NONE: u32 = u32::MAX;
-
-/// No thread deletes the object: one that was about to has handed it over.
-const NOBODY: usize = 0;
-
-/// What a delete does where it depends on another thread.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Patience {
-    /// Nothing: the rest is put off.
-    None,
-    /// It waits.
-    Endless,
-    /// It waits, but not for another thread's delete, which may wait for the calling thread: that
-    /// one goes on with it.
-    HandsOver,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
-    Claimed,
-    Warned,
-    Shut,
-    Closed,
-    CleanedUp,
-}
+pub(super) const NONE: u32 = u32::MAX;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     Free,
     Reserved,
     Open,
@@ -81,21 +53,21 @@ enum State {
 
 /// What the tree knows of the object in a slot.
 pub struct Life {
-    state: State,
-    generation: u32,
-    handle: Handle,
-    references: u32,
-    class: Option<&'static Class>,
-    choices: Choices,
+    pub(super) state: State,
+    pub(super) generation: u32,
+    pub(super) handle: Handle,
+    pub(super) references: u32,
+    pub(super) class: Option<&'static Class>,
+    pub(super) choices: Choices,
     /// The thread that deletes the object.
-    remover: usize,
-    parent: u32,
-    newest_child: u32,
+    pub(super) remover: usize,
+    pub(super) parent: u32,
+    pub(super) newest_child: u32,
     /// The sibling that is older, or the next slot of the free list.
-    older: u32,
-    newer: u32,
+    pub(super) older: u32,
+    pub(super) newer: u32,
     /// The next object whose delete the thread put off.
-    next_deferred: u32,
+    pub(super) next_deferred: u32,
 }
 
 impl Life {
@@ -118,13 +90,13 @@ impl Life {
 }
 
 /// What the tree calls on a body whose type it does not know.
-struct Class {
-    entered: bool,
-    before_delete: fn(Handle),
-    shut: unsafe fn(*mut ()),
-    drained: unsafe fn(*mut ()) -> bool,
-    close: unsafe fn(*mut (), Handle),
-    drop: unsafe fn(*mut ()),
+pub(super) struct Class {
+    pub(super) entered: bool,
+    pub(super) before_delete: fn(Handle),
+    pub(super) shut: unsafe fn(*mut ()),
+    pub(super) drained: unsafe fn(*mut ()) -> bool,
+    pub(super) close: unsafe fn(*mut (), Handle),
+    pub(super) drop: unsafe fn(*mut ()),
 }
 
 struct ClassOf<T>(PhantomData<T>);
@@ -161,18 +133,18 @@ impl Drop for Context {
     }
 }
 
-struct Tree {
-    free: u32,
+pub(super) struct Tree {
+    pub(super) free: u32,
     /// Objects whose delete was handed over: whoever next finishes a delete goes on with them.
-    orphans: u32,
+    pub(super) orphans: u32,
     /// Slots ever used.
-    used: u32,
+    pub(super) used: u32,
 }
 
-static TREE: Mutex<Tree> = Mutex::new(Tree { free: NONE, orphans: NONE, used: 0 });
+pub(super) static TREE: Mutex<Tree> = Mutex::new(Tree { free: NONE, orphans: NONE, used: 0 });
 
 /// Something that a deleting thread may wait for has changed.
-static CHANGED: Condvar = Condvar::new();
+pub(super) static CHANGED: Condvar = Condvar::new();
 
 type Locked = MutexGuard<'static, Tree>;
 
@@ -183,7 +155,7 @@ pub fn tell() {
 }
 
 impl Tree {
-    fn life(&mut self, number: u32) -> &mut Life {
+    pub(super) fn life(&mut self, number: u32) -> &mut Life {
         let slot = slot::find(number).expect("the tree only keeps slots that exist");
         // SAFETY: a life is reached through the tree's lock only, which `self` proves, and the
         // borrow of `self` keeps a second one away.
@@ -191,7 +163,7 @@ impl Tree {
     }
 
     /// The number of the slot, if the handle's object is still in it.
-    fn find(&mut self, handle: Handle) -> Option<u32> {
+    pub(super) fn find(&mut self, handle: Handle) -> Option<u32> {
         let number = handle.slot();
         if handle == Handle::NULL || number >= self.used {
             return None;
@@ -200,7 +172,7 @@ impl Tree {
         (life.state != State::Free && life.handle == handle).then_some(number)
     }
 
-    fn unlink(&mut self, number: u32) {
+    pub(super) fn unlink(&mut self, number: u32) {
         let life = self.life(number);
         let (parent, older, newer) = (life.parent, life.older, life.newer);
         (life.parent, life.older, life.newer) = (NONE, NONE, NONE);
@@ -226,7 +198,7 @@ impl Tree {
 
     /// The child that is deleted next: the newest, but targets after the Modules that stream from
     /// them, so that a stream ends by being stopped.
-    fn next_to_go(&mut self, parent: u32) -> u32 {
+    pub(super) fn next_to_go(&mut self, parent: u32) -> u32 {
         let newest = self.life(parent).newest_child;
         let mut child = newest;
         while child != NONE {
@@ -258,7 +230,7 @@ impl Tree {
         }
     }
 
-    fn is_within(&mut self, mut number: u32, root: u32) -> bool {
+    pub(super) fn is_within(&mut self, mut number: u32, root: u32) -> bool {
         while number != NONE {
             if number == root {
                 return true;
@@ -402,7 +374,7 @@ impl Draft {
 
     /// Sets the children that [`table::links`](super::table::links) gives.
     pub fn set_links(&self, links: [Handle; 2]) {
-        let slot = slot_of(self.handle);
+        let slot = slot::find(self.handle.slot()).expect("reserved");
         for (cell, link) in slot.links.iter().zip(links) {
             cell.store(link.0, Ordering::Relaxed);
         }
@@ -435,9 +407,9 @@ impl Drop for Draft {
         // It never was: no callback speaks of it.
         life.choices = Choices::default();
         life.state = State::Deleting(Stage::Shut);
-        life.remover = thread_id();
+        life.remover = thread::current_id();
         drop(tree);
-        run_or_defer(self.handle, false);
+        deletion::run_or_defer(self.handle, false);
     }
 }
 
@@ -526,7 +498,7 @@ pub fn dereference(handle: Handle) -> Result<(), Error> {
 }
 
 /// Drops a reference; destroys the object with the last one.
-fn release(mut tree: Locked, number: u32) {
+pub(super) fn release(mut tree: Locked, number: u32) {
     let life = tree.life(number);
     life.references -= 1;
     if life.references > 0 {
@@ -543,339 +515,4 @@ fn release(mut tree: Locked, number: u32) {
     drop(contexts);
     TREE.lock().recycle(number);
     CHANGED.notify_all();
-}
-
-/// Deletes an object and its children.
-pub fn delete(handle: Handle) -> Result<(), Error> {
-    let mut tree = TREE.lock();
-    let number = match tree.find(handle) {
-        Some(number) if tree.life(number).state == State::Open => number,
-        Some(_) => {
-            return Err(Error::misuse(
-                Status::INVALID_HANDLE,
-                "the object is deleted already or still being made",
-            ));
-        }
-        None => {
-            drop(tree);
-            return Err(super::table::refused(handle));
-        }
-    };
-    let mut inside = false;
-    let under_its_lock = frames::find(|object, activity| {
-        let within = tree.find(object).is_some_and(|object| tree.is_within(object, number));
-        inside |= within;
-        within && activity == Activity::Enumeration
-    });
-    if under_its_lock {
-        return Err(Error::misuse(
-            Status::INVALID_DEVICE_STATE,
-            "deleted from an enumeration callback that runs under the object's own lock",
-        ));
-    }
-    let life = tree.life(number);
-    life.state = State::Deleting(Stage::Claimed);
-    life.remover = thread_id();
-    drop(tree);
-    run_or_defer(handle, inside);
-    Ok(())
-}
-
-/// Takes the object down as far as it goes without waiting for the calling thread itself, and puts
-/// off the rest. `inside`: the thread is in an activity of the object or of one below it.
-fn run_or_defer(handle: Handle, inside: bool) {
-    let patience = if frames::any() { Patience::None } else { Patience::Endless };
-    // A frame of its own, so that what the object's callbacks put off waits for the end of this.
-    frames::within(handle, Activity::Method, || {
-        if inside {
-            shut_doors(handle);
-        } else if take_down(handle, patience) {
-            return;
-        }
-        DEFERRED.set(TREE.lock().put_off(handle, DEFERRED.get()));
-    });
-}
-
-impl Tree {
-    /// Prepends an object to a list of deferred ones; the new head.
-    fn put_off(&mut self, handle: Handle, head: u32) -> u32 {
-        match self.find(handle) {
-            Some(number) => {
-                self.life(number).next_deferred = head;
-                number
-            }
-            None => head,
-        }
-    }
-
-    /// Takes an object out of a list of deferred ones; the new head.
-    fn strike(&mut self, number: u32, head: u32) -> u32 {
-        let mut before = NONE;
-        let mut at = head;
-        while at != NONE && at != number {
-            before = at;
-            at = self.life(at).next_deferred;
-        }
-        if at == NONE {
-            return head;
-        }
-        let after = std::mem::replace(&mut self.life(number).next_deferred, NONE);
-        if before == NONE {
-            return after;
-        }
-        self.life(before).next_deferred = after;
-        head
-    }
-
-    /// Whether the calling thread deletes an object from now on.
-    fn claim(&mut self, number: u32) -> bool {
-        let life = self.life(number);
-        match life.state {
-            State::Open => life.state = State::Deleting(Stage::Claimed),
-            State::Deleting(_) if life.remover == NOBODY => {
-                self.orphans = self.strike(number, self.orphans);
-            }
-            State::Deleting(_) => return life.remover == thread_id(),
-            _ => return false,
-        }
-        self.life(number).remover = thread_id();
-        true
-    }
-
-    fn is_being_deleted(&mut self, handle: Handle) -> bool {
-        self.find(handle)
-            .is_some_and(|number| matches!(self.life(number).state, State::Deleting(_)))
-    }
-
-    /// The calling thread goes on with what was handed over.
-    fn adopt_orphans(&mut self) {
-        while self.orphans != NONE {
-            let number = self.orphans;
-            self.claim(number);
-            self.life(number).next_deferred = DEFERRED.replace(number);
-        }
-    }
-}
-
-thread_local! {
-    /// The newest object whose delete this thread put off.
-    static DEFERRED: Cell<u32> = const { Cell::new(NONE) };
-    /// Whose delete, by another thread, keeps the calling thread's from going on.
-    static OBSTACLE: Cell<Handle> = const { Cell::new(Handle::NULL) };
-    /// The thread is in [`finish_deferred`] already, further up its stack.
-    static FINISHING: Cell<bool> = const { Cell::new(false) };
-    static IDENTITY: u8 = const { 0 };
-}
-
-/// What tells threads apart while they live.
-pub fn thread_id() -> usize {
-    IDENTITY.with(|identity| std::ptr::from_ref(identity).addr())
-}
-
-/// Whether this thread has put off deletes that are not finished.
-pub fn has_deferred() -> bool {
-    DEFERRED.get() != NONE
-}
-
-/// Finishes the deletes that this thread put off. It is inside no activity.
-#[inline]
-pub fn finish_deferred() {
-    if DEFERRED.get() != NONE {
-        finish_deferred_now();
-    }
-}
-
-#[cold]
-fn finish_deferred_now() {
-    if FINISHING.replace(true) {
-        return;
-    }
-    loop {
-        let mut tree = TREE.lock();
-        let head = DEFERRED.get();
-        if head == NONE {
-            FINISHING.set(false);
-            return;
-        }
-        let handle = tree.life(head).handle;
-        DEFERRED.set(tree.strike(head, head));
-        drop(tree);
-        frames::within(handle, Activity::Method, || finish_or_hand_over(handle));
-    }
-}
-
-fn finish_or_hand_over(handle: Handle) {
-    while !take_down(handle, Patience::HandsOver) {
-        let mut tree = TREE.lock();
-        let Some(number) = tree.find(handle) else { return };
-        if tree.life(number).remover != NOBODY {
-            return;
-        }
-        if tree.is_being_deleted(OBSTACLE.get()) {
-            let next = std::mem::replace(&mut tree.orphans, number);
-            tree.life(number).next_deferred = next;
-            return;
-        }
-        tree.claim(number);
-    }
-}
-
-fn slot_of(handle: Handle) -> &'static Slot {
-    slot::find(handle.slot()).expect("an object that is being deleted has a slot")
-}
-
-fn stage(handle: Handle) -> Stage {
-    let mut tree = TREE.lock();
-    match tree.life(handle.slot()).state {
-        State::Deleting(stage) => stage,
-        _ => Stage::CleanedUp,
-    }
-}
-
-fn set_stage(handle: Handle, stage: Stage) {
-    TREE.lock().life(handle.slot()).state = State::Deleting(stage);
-}
-
-fn facts(handle: Handle) -> (Option<&'static Class>, Choices) {
-    let mut tree = TREE.lock();
-    let life = tree.life(handle.slot());
-    (life.class, life.choices)
-}
-
-/// The PreClose callback, then the doors: no Method gets in any more.
-fn shut_doors(handle: Handle) {
-    let (class, choices) = facts(handle);
-    if stage(handle) < Stage::Warned {
-        if let Some(pre_close) = choices.pre_close {
-            // SAFETY: the program vouches for its callback.
-            frames::within(handle, Activity::Method, || unsafe { pre_close(handle.as_void()) });
-        }
-        if let Some(class) = class {
-            (class.before_delete)(handle);
-        }
-        set_stage(handle, Stage::Warned);
-    }
-    if stage(handle) < Stage::Shut {
-        let slot = slot_of(handle);
-        for side in [&slot.front, &slot.back] {
-            side.handle.store(0, Ordering::SeqCst);
-            side.closing.store(true, Ordering::SeqCst);
-        }
-        if let Some(class) = class.filter(|class| class.entered) {
-            let body = slot.front.body.load(Ordering::Relaxed);
-            // SAFETY: the body stays until `close`; an entered type is Sync.
-            unsafe { (class.shut)(body) };
-        }
-        set_stage(handle, Stage::Shut);
-    }
-}
-
-/// Waits until nobody is inside the object. False: somebody is, and waiting is not allowed.
-fn wait_until_quiet(handle: Handle, class: Option<&'static Class>, may_wait: bool) -> bool {
-    let slot = slot_of(handle);
-    let body = slot.front.body.load(Ordering::Relaxed);
-    // Whoever took a side's lock before its handle was cleared is out once the lock was had.
-    for side in [&slot.front, &slot.back] {
-        if may_wait {
-            side.lock.lock();
-        } else if !side.lock.try_lock() {
-            return false;
-        }
-        // SAFETY: just taken.
-        unsafe { side.lock.unlock() };
-    }
-    let mut tree = TREE.lock();
-    loop {
-        let drained = match class {
-            // SAFETY: the body stays until `close`; an entered type is Sync.
-            Some(class) if class.entered => unsafe { (class.drained)(body) },
-            _ => true,
-        };
-        if drained && slot.front.running.load(Ordering::SeqCst) == 0 {
-            return true;
-        }
-        if !may_wait {
-            return false;
-        }
-        CHANGED.wait(&mut tree);
-    }
-}
-
-/// Goes through the stages from where the object stands. False: it would have to wait and may not.
-fn take_down(handle: Handle, patience: Patience) -> bool {
-    if TREE.lock().find(handle).is_none() {
-        return true;
-    }
-    shut_doors(handle);
-    let (class, choices) = facts(handle);
-    let slot = slot_of(handle);
-    if stage(handle) < Stage::Closed {
-        if !wait_until_quiet(handle, class, patience != Patience::None) {
-            return false;
-        }
-        if let Some(class) = class {
-            let body = slot.front.body.load(Ordering::Relaxed);
-            // SAFETY: the doors are shut and nobody is inside.
-            unsafe { (class.close)(body, handle) };
-        }
-        set_stage(handle, Stage::Closed);
-    }
-    if !take_children_down(handle, patience) {
-        if patience == Patience::HandsOver {
-            let mut tree = TREE.lock();
-            DEFERRED.set(tree.strike(handle.slot(), DEFERRED.get()));
-            tree.life(handle.slot()).remover = NOBODY;
-        }
-        return false;
-    }
-    if stage(handle) < Stage::CleanedUp {
-        set_stage(handle, Stage::CleanedUp);
-        if let Some(cleanup) = choices.cleanup {
-            // SAFETY: the program vouches for its callback.
-            frames::within(handle, Activity::Method, || unsafe { cleanup(handle.as_void()) });
-        }
-    }
-    let body = slot.front.body.swap(std::ptr::null_mut(), Ordering::Relaxed);
-    slot.back.body.store(std::ptr::null_mut(), Ordering::Relaxed);
-    if let Some(class) = class {
-        // SAFETY: the object is closed; nothing reaches its body any more.
-        unsafe { (class.drop)(body) };
-    }
-    let mut tree = TREE.lock();
-    let number = handle.slot();
-    tree.unlink(number);
-    DEFERRED.set(tree.strike(number, DEFERRED.get()));
-    tree.life(number).state = State::Ended;
-    tree.adopt_orphans();
-    release(tree, number);
-    CHANGED.notify_all();
-    true
-}
-
-/// Deletes the children, the newest first.
-fn take_children_down(handle: Handle, patience: Patience) -> bool {
-    loop {
-        let mut tree = TREE.lock();
-        let child = tree.next_to_go(handle.slot());
-        if child == NONE {
-            return true;
-        }
-        let mine = tree.claim(child);
-        let life = tree.life(child);
-        let (child, is_being_deleted) = (life.handle, matches!(life.state, State::Deleting(_)));
-        if mine {
-            drop(tree);
-            if !take_down(child, patience) {
-                return false;
-            }
-        } else if patience == Patience::None {
-            return false;
-        } else if patience == Patience::HandsOver && is_being_deleted {
-            OBSTACLE.set(child);
-            return false;
-        } else {
-            // Another thread makes or deletes it, and tells when it is done.
-            CHANGED.wait(&mut tree);
-        }
-    }
 }

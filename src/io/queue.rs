@@ -14,6 +14,8 @@ use std::collections::VecDeque;
 #[derive(Default)]
 pub struct RequestQueue {
     entries: VecDeque<(Ref<Request>, u64)>,
+    /// Entries that have left the queue.
+    passed: u64,
 }
 
 /// What became of a Request that was pushed.
@@ -32,7 +34,11 @@ impl RequestQueue {
         request: Ref<Request>,
         canceler: Option<SharedCanceler>,
     ) -> Result<Pushed, Error> {
-        make_room(&mut self.entries, |request, ticket| request.waits(ticket))?;
+        let before = self.entries.len();
+        let room = make_room(&mut self.entries, |request, ticket| request.waits(ticket));
+        // Entries that were swept out have left too; so places behind the others stay what they were.
+        self.passed += (before - self.entries.len()) as u64;
+        room?;
         Ok(match request.enqueue(canceler)? {
             Queued::Waits(ticket) => {
                 self.entries.push_back((request, ticket));
@@ -44,7 +50,19 @@ impl RequestQueue {
 
     /// Claims the oldest Request that still waits.
     pub fn claim(&mut self, holder: Holder) -> Option<Claim> {
-        while let Some((request, ticket)) = self.entries.pop_front() {
+        self.claim_before(u64::MAX, holder)
+    }
+
+    /// The place behind the youngest Request.
+    pub fn end(&self) -> u64 {
+        self.passed + self.entries.len() as u64
+    }
+
+    /// As [`RequestQueue::claim`], for Requests that were pushed before the queue's end was `end`.
+    pub fn claim_before(&mut self, end: u64, holder: Holder) -> Option<Claim> {
+        while self.passed < end {
+            let (request, ticket) = self.entries.pop_front()?;
+            self.passed += 1;
             if let Some(claim) = request.claim(ticket, holder) {
                 return Some(claim);
             }
@@ -59,6 +77,7 @@ impl RequestQueue {
                 return true;
             }
             self.entries.pop_front();
+            self.passed += 1;
         }
         false
     }

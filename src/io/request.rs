@@ -12,6 +12,7 @@
 
 use super::request_state::{Cancel, Holder, Machine, Submit};
 use crate::framework::buffer::Buffer;
+use crate::framework::deletion;
 use crate::framework::frames::{self, Activity};
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::memory::Shared;
@@ -20,6 +21,7 @@ use crate::framework::status::{Error, Status};
 use crate::framework::sync::{Condvar, Mutex};
 use crate::framework::table::{Object, Ref};
 use crate::framework::tree::{self, Choices};
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 /// What a Request asks of a target.
@@ -235,8 +237,7 @@ impl Ref<Request> {
             Cancel::End => {
                 request.status = reason;
                 let abandoned = request.machine.is_abandoned();
-                drop(request);
-                self.tell(Outcome::failed(reason), abandoned);
+                self.tell(request, Outcome::failed(reason), abandoned);
                 true
             }
             Cancel::Told => {
@@ -276,7 +277,7 @@ impl Ref<Request> {
             let (owner, limbo) = (request.owner.clone(), std::mem::take(&mut request.limbo));
             drop(request);
             owner.give_back(limbo);
-            let _ = tree::delete(self.handle);
+            let _ = deletion::delete(self.handle);
             return Ok(());
         }
         if let Some(information) = information {
@@ -287,8 +288,7 @@ impl Ref<Request> {
         let outcome =
             Outcome { status: reason.unwrap_or(status), information: request.information };
         request.status = outcome.status;
-        drop(request);
-        self.tell(outcome, false);
+        self.tell(request, outcome, false);
         Ok(())
     }
 
@@ -298,8 +298,7 @@ impl Ref<Request> {
         if request.machine.keep().is_some() {
             let status = request.machine.reason().unwrap_or(Status::CANCELLED);
             request.status = status;
-            drop(request);
-            self.tell(Outcome::failed(status), true);
+            self.tell(request, Outcome::failed(status), true);
         }
     }
 
@@ -309,8 +308,7 @@ impl Ref<Request> {
         let abandoned = request.machine.is_abandoned();
         if request.machine.force(status).is_some() {
             request.status = status;
-            drop(request);
-            self.tell(Outcome::failed(status), false);
+            self.tell(request, Outcome::failed(status), false);
         } else if abandoned {
             let (owner, limbo) = (request.owner.clone(), std::mem::take(&mut request.limbo));
             drop(request);
@@ -327,23 +325,21 @@ impl Ref<Request> {
         }
     }
 
-    /// Leaves to the target what it may still write into; given back at once if it has let go already.
-    pub fn leave(&self, buffers: Limbo) {
-        let Ok(mut request) = self.lock() else { return };
-        if request.machine.is_abandoned() {
-            request.limbo = buffers;
-            request.input = Span::EMPTY;
-            request.output = Span::EMPTY;
-            return;
+    /// Leaves to the target what it may still write into; the caller's again if it has let go already.
+    pub fn leave(&self, buffers: Limbo) -> Limbo {
+        match self.lock() {
+            Ok(mut request) if request.machine.is_abandoned() => {
+                request.input = Span::EMPTY;
+                request.output = Span::EMPTY;
+                std::mem::replace(&mut request.limbo, buffers)
+            }
+            _ => buffers,
         }
-        let owner = request.owner.clone();
-        drop(request);
-        owner.give_back(buffers);
     }
 
-    /// Runs the completion.
-    fn tell(&self, outcome: Outcome, abandoned: bool) {
-        let Ok(request) = self.lock() else { return };
+    /// Runs the completion, without the lock. From the moment that this gives it up the Request may be
+    /// deleted: by the target that had it, or by a program that saw it completed.
+    fn tell(&self, request: impl Deref<Target = Request>, outcome: Outcome, abandoned: bool) {
         let (owner, tag, is_programs) = (request.owner.clone(), request.tag, request.is_programs);
         drop(request);
         owner.completed(*self, tag, outcome, abandoned);
@@ -486,7 +482,7 @@ impl Ref<Request> {
 
     /// Deletes a Request of the library's own that nobody has.
     pub fn discard(&self) {
-        let _ = tree::delete(self.handle);
+        let _ = deletion::delete(self.handle);
     }
 }
 

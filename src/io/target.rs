@@ -17,7 +17,7 @@ use crate::framework::memory::{self, Block, Shared};
 use crate::framework::status::{Error, Status, fail};
 use crate::framework::sync::{AtomicU64, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering};
 use crate::framework::table::{Object, Ref};
-use crate::framework::{thread, tree};
+use crate::framework::thread;
 use std::thread::JoinHandle;
 
 /// Why a Request is sent; only the statuses of refusals depend on it.
@@ -96,7 +96,7 @@ pub struct Core {
     pub layout: Layout,
     pub statistics: Statistics,
     device: Box<dyn Device>,
-    /// [`tree::thread_id`] of the target's thread.
+    /// [`thread::current_id`] of the target's thread.
     own_thread: AtomicUsize,
     pub(super) state: Mutex<State>,
     pub(super) changed: Condvar,
@@ -209,12 +209,12 @@ impl Core {
 
     /// The calling thread is the target's.
     pub(super) fn runs_here(&self) {
-        self.own_thread.store(tree::thread_id(), Ordering::Relaxed);
+        self.own_thread.store(thread::current_id(), Ordering::Relaxed);
     }
 
     /// Whether waiting for the target would be waiting for the calling thread.
     pub fn is_own_thread(&self) -> bool {
-        self.own_thread.load(Ordering::Relaxed) == tree::thread_id()
+        self.own_thread.load(Ordering::Relaxed) == thread::current_id()
     }
 
     /// A read takes any of the device's reports whole.

@@ -214,18 +214,16 @@ impl NotifyUserWithRequest {
 
     /// Gives the oldest Request to the callback. False: none is pending.
     pub fn request_return(&self, callback: usize, context: usize, status: Status) -> bool {
-        let Some(request) = self.shared.next_request() else { return false };
+        let Some(request) = self.shared.next_request(u64::MAX) else { return false };
         self.shared.hand_over(callback, request, context, status);
         true
     }
 
     /// Gives the Requests that are pending now to the callback, the oldest first.
     pub fn request_return_all(&self, callback: usize, context: usize, status: Status) {
-        let count = self.shared.pending.load(Ordering::SeqCst);
-        for _ in 0..count {
-            if !self.request_return(callback, context, status) {
-                return;
-            }
+        let end = self.shared.requests.lock().end();
+        while let Some(request) = self.shared.next_request(end) {
+            self.shared.hand_over(callback, request, context, status);
         }
     }
 
@@ -248,8 +246,9 @@ impl NotifyUserWithRequest {
 }
 
 impl Inner {
-    fn next_request(&self) -> Option<Ref<Request>> {
-        let claim = self.requests.lock().claim(Holder::Client)?;
+    /// The oldest of the Requests that were queued before the queue's end was `end`.
+    fn next_request(&self, end: u64) -> Option<Ref<Request>> {
+        let claim = self.requests.lock().claim_before(end, Holder::Client)?;
         self.pending.fetch_sub(1, Ordering::SeqCst);
         Some(claim.request)
     }
@@ -351,7 +350,7 @@ impl Object for NotifyUserWithRequest {
 
     fn close(&mut self, _handle: Handle) {
         let inner = &self.shared;
-        while let Some(request) = inner.next_request() {
+        while let Some(request) = inner.next_request(u64::MAX) {
             let _ = request.complete(Status::CANCELLED, None);
         }
         let Some(pools) = inner.data else { return };

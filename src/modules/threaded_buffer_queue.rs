@@ -11,6 +11,7 @@
 use super::buffer_pool::{End, Settings};
 use super::buffer_queue::{BufferQueue, Cleanup, Pools};
 use crate::framework::buffer::{Buffer, ClientBuffer};
+use crate::framework::deletion;
 use crate::framework::frames::{self, Activity};
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::memory::{Shared, try_push};
@@ -59,7 +60,7 @@ struct Worker {
     changed: Condvar,
     /// The thread may still call back.
     alive: AtomicBool,
-    /// [`tree::thread_id`] of the thread.
+    /// [`thread::current_id`] of the thread.
     own_thread: AtomicUsize,
     closing: AtomicBool,
 }
@@ -269,7 +270,7 @@ impl Object for ThreadedBufferQueue {
         let worker = &self.worker;
         // The thread itself, outside its callbacks, closes a Module that was deleted from one of them.
         !worker.alive.load(Ordering::SeqCst)
-            || worker.own_thread.load(Ordering::SeqCst) == tree::thread_id()
+            || worker.own_thread.load(Ordering::SeqCst) == thread::current_id()
     }
 
     fn close(&mut self, _handle: Handle) {
@@ -303,7 +304,7 @@ impl Worker {
     fn in_callback<R>(&self, callback: impl FnOnce() -> R) -> R {
         let (result, lingered) = frames::within(self.handle, Activity::Callback, || {
             let result = callback();
-            let lingers = tree::has_deferred();
+            let lingers = deletion::has_deferred();
             if lingers {
                 self.state.lock().lingers = true;
                 self.changed.notify_all();
@@ -318,7 +319,7 @@ impl Worker {
 
     /// The thread.
     fn run(&self) {
-        self.own_thread.store(tree::thread_id(), Ordering::SeqCst);
+        self.own_thread.store(thread::current_id(), Ordering::SeqCst);
         self.in_callback(|| self.work.before(self.thread));
         while self.wait_for_work() {
             while self.in_callback(|| self.work_once()) {}
@@ -338,7 +339,7 @@ impl Worker {
             self.work.after(self.thread);
             let mut state = self.state.lock();
             state.phase = Phase::Stopped;
-            state.lingers = tree::has_deferred();
+            state.lingers = deletion::has_deferred();
             self.alive.store(false, Ordering::SeqCst);
             drop(state);
             self.changed.notify_all();

@@ -333,7 +333,7 @@ pub struct Finished {
 impl Owner for SingleOwner {
     fn completed(&self, request: Ref<Request>, _tag: usize, outcome: Outcome, abandoned: bool) {
         if abandoned {
-            request.leave([None, None]);
+            let _ = request.leave([None, None]);
         } else {
             request.discard();
         }
@@ -388,7 +388,7 @@ struct Waiting(Shared<End>);
 impl Owner for Waiting {
     fn completed(&self, request: Ref<Request>, _tag: usize, outcome: Outcome, abandoned: bool) {
         if abandoned {
-            request.leave([None, None]);
+            let _ = request.leave([None, None]);
         } else {
             request.discard();
         }

@@ -399,7 +399,9 @@ impl Stream {
             (lane.input.take(), lane.output.take())
         };
         if abandoned {
-            request.leave([input, output]);
+            let [input, output] = request.leave([input, output]);
+            self.give_back_input(input);
+            self.give_back(output);
             return None;
         }
         self.give_back_input(input);

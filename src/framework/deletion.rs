@@ -1,0 +1,376 @@
+//! Deletion: how an object goes from Open to Ended.
+//!
+//! ```text
+//!   Claimed ──> Warned ──> Shut ─────────────> Closed ──────────────> CleanedUp ──> Ended
+//!        PreClose     doors   nobody is inside;     children, newest        cleanup
+//!        callback     shut    the body closes       first                   callback
+//! ```
+//!
+//! A delete that would wait for the code it is called from, or from inside any callback for another
+//! thread, is put off: the handle is dead at once, and the rest happens when the outermost activity
+//! of the deleting thread ends. So two callbacks that delete each other's objects do not deadlock. A
+//! delete that finds another thread deleting a child, which may be waiting for this one, hands itself
+//! over: whoever finishes the next delete goes on with it.
+
+use super::frames::{self, Activity};
+use super::handle::Handle;
+use super::slot::{self, Slot};
+use super::status::{Error, Status};
+use super::sync::Ordering;
+use super::thread;
+use super::tree::{CHANGED, Choices, Class, NONE, State, TREE, Tree, release};
+use std::cell::Cell;
+
+/// No thread deletes the object: one that was about to has handed it over.
+const NOBODY: usize = 0;
+
+/// What a delete does where it depends on another thread.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// Nothing: the rest is put off.
+    None,
+    /// It waits.
+    Endless,
+    /// It waits, but not for another thread's delete, which may wait for the calling thread: that
+    /// one goes on with it.
+    HandsOver,
+}
+
+/// How far a delete has come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    Claimed,
+    Warned,
+    Shut,
+    Closed,
+    CleanedUp,
+}
+
+/// Deletes an object and its children.
+pub fn delete(handle: Handle) -> Result<(), Error> {
+    let mut tree = TREE.lock();
+    let number = match tree.find(handle) {
+        Some(number) if tree.life(number).state == State::Open => number,
+        Some(_) => {
+            return Err(Error::misuse(
+                Status::INVALID_HANDLE,
+                "the object is deleted already or still being made",
+            ));
+        }
+        None => {
+            drop(tree);
+            return Err(super::table::refused(handle));
+        }
+    };
+    let mut inside = false;
+    let under_its_lock = frames::find(|object, activity| {
+        let within = tree.find(object).is_some_and(|object| tree.is_within(object, number));
+        inside |= within;
+        within && activity == Activity::Enumeration
+    });
+    if under_its_lock {
+        return Err(Error::misuse(
+            Status::INVALID_DEVICE_STATE,
+            "deleted from an enumeration callback that runs under the object's own lock",
+        ));
+    }
+    let life = tree.life(number);
+    life.state = State::Deleting(Stage::Claimed);
+    life.remover = thread::current_id();
+    drop(tree);
+    run_or_defer(handle, inside);
+    Ok(())
+}
+
+/// Takes the object down as far as it goes without waiting for the calling thread itself, and puts
+/// off the rest. `inside`: the thread is in an activity of the object or of one below it.
+pub(super) fn run_or_defer(handle: Handle, inside: bool) {
+    let patience = if frames::any() { Patience::None } else { Patience::Endless };
+    // A frame of its own, so that what the object's callbacks put off waits for the end of this.
+    frames::within(handle, Activity::Method, || {
+        if inside {
+            shut_doors(handle);
+        } else if take_down(handle, patience) {
+            return;
+        }
+        DEFERRED.set(TREE.lock().put_off(handle, DEFERRED.get()));
+    });
+}
+
+impl Tree {
+    /// Prepends an object to a list of deferred ones; the new head.
+    fn put_off(&mut self, handle: Handle, head: u32) -> u32 {
+        match self.find(handle) {
+            Some(number) => {
+                self.life(number).next_deferred = head;
+                number
+            }
+            None => head,
+        }
+    }
+
+    /// Takes an object out of a list of deferred ones; the new head.
+    fn strike(&mut self, number: u32, head: u32) -> u32 {
+        let mut before = NONE;
+        let mut at = head;
+        while at != NONE && at != number {
+            before = at;
+            at = self.life(at).next_deferred;
+        }
+        if at == NONE {
+            return head;
+        }
+        let after = std::mem::replace(&mut self.life(number).next_deferred, NONE);
+        if before == NONE {
+            return after;
+        }
+        self.life(before).next_deferred = after;
+        head
+    }
+
+    /// Whether the calling thread deletes an object from now on.
+    fn claim(&mut self, number: u32) -> bool {
+        let life = self.life(number);
+        match life.state {
+            State::Open => life.state = State::Deleting(Stage::Claimed),
+            State::Deleting(_) if life.remover == NOBODY => {
+                self.orphans = self.strike(number, self.orphans);
+            }
+            State::Deleting(_) => return life.remover == thread::current_id(),
+            _ => return false,
+        }
+        self.life(number).remover = thread::current_id();
+        true
+    }
+
+    fn is_being_deleted(&mut self, handle: Handle) -> bool {
+        self.find(handle)
+            .is_some_and(|number| matches!(self.life(number).state, State::Deleting(_)))
+    }
+
+    /// The calling thread goes on with what was handed over.
+    fn adopt_orphans(&mut self) {
+        while self.orphans != NONE {
+            let number = self.orphans;
+            self.claim(number);
+            self.life(number).next_deferred = DEFERRED.replace(number);
+        }
+    }
+}
+
+thread_local! {
+    /// The newest object whose delete this thread put off.
+    static DEFERRED: Cell<u32> = const { Cell::new(NONE) };
+    /// Whose delete, by another thread, keeps the calling thread's from going on.
+    static OBSTACLE: Cell<Handle> = const { Cell::new(Handle::NULL) };
+    /// The thread is in [`finish_deferred`] already, further up its stack.
+    static FINISHING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread has put off deletes that are not finished.
+pub fn has_deferred() -> bool {
+    DEFERRED.get() != NONE
+}
+
+/// Finishes the deletes that this thread put off. It is inside no activity.
+#[inline]
+pub fn finish_deferred() {
+    if DEFERRED.get() != NONE {
+        finish_deferred_now();
+    }
+}
+
+#[cold]
+fn finish_deferred_now() {
+    if FINISHING.replace(true) {
+        return;
+    }
+    loop {
+        let mut tree = TREE.lock();
+        let head = DEFERRED.get();
+        if head == NONE {
+            FINISHING.set(false);
+            return;
+        }
+        let handle = tree.life(head).handle;
+        DEFERRED.set(tree.strike(head, head));
+        drop(tree);
+        frames::within(handle, Activity::Method, || finish_or_hand_over(handle));
+    }
+}
+
+fn finish_or_hand_over(handle: Handle) {
+    while !take_down(handle, Patience::HandsOver) {
+        let mut tree = TREE.lock();
+        let Some(number) = tree.find(handle) else { return };
+        if tree.life(number).remover != NOBODY {
+            return;
+        }
+        if tree.is_being_deleted(OBSTACLE.get()) {
+            let next = std::mem::replace(&mut tree.orphans, number);
+            tree.life(number).next_deferred = next;
+            return;
+        }
+        tree.claim(number);
+    }
+}
+
+fn slot_of(handle: Handle) -> &'static Slot {
+    slot::find(handle.slot()).expect("an object that is being deleted has a slot")
+}
+
+fn stage(handle: Handle) -> Stage {
+    let mut tree = TREE.lock();
+    match tree.life(handle.slot()).state {
+        State::Deleting(stage) => stage,
+        _ => Stage::CleanedUp,
+    }
+}
+
+fn set_stage(handle: Handle, stage: Stage) {
+    TREE.lock().life(handle.slot()).state = State::Deleting(stage);
+}
+
+fn facts(handle: Handle) -> (Option<&'static Class>, Choices) {
+    let mut tree = TREE.lock();
+    let life = tree.life(handle.slot());
+    (life.class, life.choices)
+}
+
+/// The PreClose callback, then the doors: no Method gets in any more.
+fn shut_doors(handle: Handle) {
+    let (class, choices) = facts(handle);
+    if stage(handle) < Stage::Warned {
+        if let Some(pre_close) = choices.pre_close {
+            // SAFETY: the program vouches for its callback.
+            frames::within(handle, Activity::Method, || unsafe { pre_close(handle.as_void()) });
+        }
+        if let Some(class) = class {
+            (class.before_delete)(handle);
+        }
+        set_stage(handle, Stage::Warned);
+    }
+    if stage(handle) < Stage::Shut {
+        let slot = slot_of(handle);
+        for side in [&slot.front, &slot.back] {
+            side.handle.store(0, Ordering::SeqCst);
+            side.closing.store(true, Ordering::SeqCst);
+        }
+        if let Some(class) = class.filter(|class| class.entered) {
+            let body = slot.front.body.load(Ordering::Relaxed);
+            // SAFETY: the body stays until `close`; an entered type is Sync.
+            unsafe { (class.shut)(body) };
+        }
+        set_stage(handle, Stage::Shut);
+    }
+}
+
+/// Waits until nobody is inside the object. False: somebody is, and waiting is not allowed.
+fn wait_until_quiet(handle: Handle, class: Option<&'static Class>, may_wait: bool) -> bool {
+    let slot = slot_of(handle);
+    let body = slot.front.body.load(Ordering::Relaxed);
+    // Whoever took a side's lock before its handle was cleared is out once the lock was had.
+    for side in [&slot.front, &slot.back] {
+        if may_wait {
+            side.lock.lock();
+        } else if !side.lock.try_lock() {
+            return false;
+        }
+        // SAFETY: just taken.
+        unsafe { side.lock.unlock() };
+    }
+    let mut tree = TREE.lock();
+    loop {
+        let drained = match class {
+            // SAFETY: the body stays until `close`; an entered type is Sync.
+            Some(class) if class.entered => unsafe { (class.drained)(body) },
+            _ => true,
+        };
+        if drained && slot.front.running.load(Ordering::SeqCst) == 0 {
+            return true;
+        }
+        if !may_wait {
+            return false;
+        }
+        CHANGED.wait(&mut tree);
+    }
+}
+
+/// Goes through the stages from where the object stands. False: it would have to wait and may not.
+fn take_down(handle: Handle, patience: Patience) -> bool {
+    if TREE.lock().find(handle).is_none() {
+        return true;
+    }
+    shut_doors(handle);
+    let (class, choices) = facts(handle);
+    let slot = slot_of(handle);
+    if stage(handle) < Stage::Closed {
+        if !wait_until_quiet(handle, class, patience != Patience::None) {
+            return false;
+        }
+        if let Some(class) = class {
+            let body = slot.front.body.load(Ordering::Relaxed);
+            // SAFETY: the doors are shut and nobody is inside.
+            unsafe { (class.close)(body, handle) };
+        }
+        set_stage(handle, Stage::Closed);
+    }
+    if !take_children_down(handle, patience) {
+        if patience == Patience::HandsOver {
+            let mut tree = TREE.lock();
+            DEFERRED.set(tree.strike(handle.slot(), DEFERRED.get()));
+            tree.life(handle.slot()).remover = NOBODY;
+        }
+        return false;
+    }
+    if stage(handle) < Stage::CleanedUp {
+        set_stage(handle, Stage::CleanedUp);
+        if let Some(cleanup) = choices.cleanup {
+            // SAFETY: the program vouches for its callback.
+            frames::within(handle, Activity::Method, || unsafe { cleanup(handle.as_void()) });
+        }
+    }
+    let body = slot.front.body.swap(std::ptr::null_mut(), Ordering::Relaxed);
+    slot.back.body.store(std::ptr::null_mut(), Ordering::Relaxed);
+    if let Some(class) = class {
+        // SAFETY: the object is closed; nothing reaches its body any more.
+        unsafe { (class.drop)(body) };
+    }
+    let mut tree = TREE.lock();
+    let number = handle.slot();
+    tree.unlink(number);
+    DEFERRED.set(tree.strike(number, DEFERRED.get()));
+    tree.life(number).state = State::Ended;
+    tree.adopt_orphans();
+    release(tree, number);
+    CHANGED.notify_all();
+    true
+}
+
+/// Deletes the children, the newest first.
+fn take_children_down(handle: Handle, patience: Patience) -> bool {
+    loop {
+        let mut tree = TREE.lock();
+        let child = tree.next_to_go(handle.slot());
+        if child == NONE {
+            return true;
+        }
+        let mine = tree.claim(child);
+        let life = tree.life(child);
+        let (child, is_being_deleted) = (life.handle, matches!(life.state, State::Deleting(_)));
+        if mine {
+            drop(tree);
+            if !take_down(child, patience) {
+                return false;
+            }
+        } else if patience == Patience::None {
+            return false;
+        } else if patience == Patience::HandsOver && is_being_deleted {
+            OBSTACLE.set(child);
+            return false;
+        } else {
+            // Another thread makes or deletes it, and tells when it is done.
+            CHANGED.wait(&mut tree);
+        }
+    }
+}
