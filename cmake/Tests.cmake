@@ -25,7 +25,7 @@ add_test(NAME readme
 set_tests_properties(readme PROPERTIES TIMEOUT 120)
 
 # The examples that need neither device nor recording, each by itself.
-foreach(name buffer_pipeline packet_assembler)
+foreach(name buffer_pipeline packet_assembler event_pipe)
   add_test(NAME example.${name} COMMAND ${name})
   set_tests_properties(example.${name} PROPERTIES TIMEOUT 120)
   if(VALGRIND_PROGRAM)

@@ -46,3 +46,4 @@ expect_line() {
 expect_line "producer 2: 1000 readings, average 2.495" "$build/buffer_pipeline" 1000
 expect_line "packet 2, 24 bytes: and whole packets leave." "$build/packet_assembler"
 expect_line "6 packets out of 18 pieces; 46 bytes were no packet" "$build/packet_assembler"
+expect_line "every event was received in order, or counted as dropped" "$build/event_pipe" 2000

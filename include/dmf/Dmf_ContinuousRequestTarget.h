@@ -180,7 +180,8 @@ ULONG DMF_ContinuousRequestTarget_StreamingCountGet(DMFMODULE DmfModule);
  * such a Request); STATUS_INVALID_BUFFER_SIZE; STATUS_INVALID_PARAMETER (RequestType, or NULL with a
  * length); STATUS_INVALID_DEVICE_STATE (no target is set); STATUS_INVALID_HANDLE;
  * STATUS_INSUFFICIENT_RESOURCES.
- * Any thread but the target's own. Source: Dmf_ContinuousRequestTarget.md, SendSynchronously.
+ * Misuse: on the target's own thread, in a stream's callback for example (STATUS_INVALID_DEVICE_STATE). Any
+ * other thread. Source: Dmf_ContinuousRequestTarget.md, SendSynchronously.
  */
 NTSTATUS DMF_ContinuousRequestTarget_SendSynchronously(DMFMODULE DmfModule,
                                                        VOID* RequestBuffer,
@@ -203,7 +204,8 @@ NTSTATUS DMF_ContinuousRequestTarget_SendSynchronously(DMFMODULE DmfModule,
  * STATUS_INVALID_PARAMETER (RequestType, or NULL with a length); STATUS_INVALID_BUFFER_SIZE (shorter than
  * the device's longest report); STATUS_INVALID_DEVICE_REQUEST; STATUS_DEVICE_NOT_CONNECTED;
  * STATUS_INVALID_HANDLE; STATUS_INSUFFICIENT_RESOURCES.
- * The callback runs on the target's thread, without a lock; its status is the Request's:
+ * The callback runs on the thread that ends the Request (the target's, or the one that cancels it), without a
+ * lock; its status is the Request's:
  * STATUS_IO_TIMEOUT after the time, STATUS_CANCELLED when the Module or the target is deleted. Any thread,
  * callbacks included. Source: Dmf_ContinuousRequestTarget.md, Send.
  */
@@ -221,7 +223,7 @@ NTSTATUS DMF_ContinuousRequestTarget_Send(DMFMODULE DmfModule,
 /**
  * As DMF_ContinuousRequestTarget_Send, and says where the callback runs.
  *
- * Parameters: CompletionOption: Default: the target's thread; Passive: a passive thread, where it may block.
+ * Parameters: CompletionOption: Default: the thread that ends the Request; Passive: a passive thread, where it may block.
  * Returns as DMF_ContinuousRequestTarget_Send; STATUS_INVALID_PARAMETER also for another CompletionOption.
  * Any thread. Source: Dmf_ContinuousRequestTarget.md, SendEx.
  */

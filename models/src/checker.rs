@@ -22,7 +22,7 @@ pub trait Checker: 'static {
 /// Preemptions that loom tries in one schedule. With more the search does not end in useful time.
 const PREEMPTIONS: usize = 3;
 /// Random schedules of each race.
-const SCHEDULES: usize = 300;
+const SCHEDULES: usize = 1_000;
 
 pub struct Loom;
 

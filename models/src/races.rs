@@ -315,20 +315,28 @@ pub fn all<C: Checker>() -> Vec<Race<C>> {
         add("submit, removal, cancel", who, terms, nothing, &[submit, remove, cancel]);
         let again = Terms { sends_again: true, ..terms };
         add("answer both of two, cancel", who, again, submit, &[answer_twice, cancel]);
-        add("answer both of two, cancel, time-out", who, again, submit, &[
-            answer_twice,
-            cancel,
-            time_out,
-        ]);
-        add("answer, answer, removal of one sent again", who, again, submit, &[
-            answer, answer, remove,
-        ]);
+        add(
+            "answer both of two, cancel, time-out",
+            who,
+            again,
+            submit,
+            &[answer_twice, cancel, time_out],
+        );
+        add(
+            "answer, answer, removal of one sent again",
+            who,
+            again,
+            submit,
+            &[answer, answer, remove],
+        );
         add("arm and submit, cancel", who, terms, nothing, &[arm_and_submit, cancel]);
-        add("arm and submit, cancel, answer", who, terms, nothing, &[
-            arm_and_submit,
-            cancel,
-            answer,
-        ]);
+        add(
+            "arm and submit, cancel, answer",
+            who,
+            terms,
+            nothing,
+            &[arm_and_submit, cancel, answer],
+        );
     }
 
     for (who, terms) in [("a Client", client), ("a Client whose queue is told", told)] {
@@ -355,107 +363,152 @@ pub fn all<C: Checker>() -> Vec<Race<C>> {
         add("marked ex and answered, cancel", who, terms, submit, &[mark_ex_and_answer, cancel]);
         add("marked twice, cancel", who, terms, submit, &[mark_twice, cancel]);
         add("marked and answered, cancel", who, terms, submit, &[mark_and_answer, cancel]);
-        add("marked and answered, cancel, time-out", who, terms, submit, &[
-            mark_and_answer,
-            cancel,
-            time_out,
-        ]);
-        add("marked and answered, cancel, removal", who, terms, submit, &[
-            mark_and_answer,
-            cancel,
-            remove,
-        ]);
-        add("answered without unmark, cancel", who, terms, submit, &[
-            mark_and_answer_without_unmark,
-            cancel,
-        ]);
+        add(
+            "marked and answered, cancel, time-out",
+            who,
+            terms,
+            submit,
+            &[mark_and_answer, cancel, time_out],
+        );
+        add(
+            "marked and answered, cancel, removal",
+            who,
+            terms,
+            submit,
+            &[mark_and_answer, cancel, remove],
+        );
+        add(
+            "answered without unmark, cancel",
+            who,
+            terms,
+            submit,
+            &[mark_and_answer_without_unmark, cancel],
+        );
         add("marked again, cancel", who, terms, submit, &[mark_again, cancel]);
         let noted = Terms { routine_completes: false, ..terms };
-        add("marked, the routine notes, cancel, time-out", who, noted, submit, &[
-            mark_and_answer_always,
-            cancel,
-            time_out,
-        ]);
-        add("marked, the routine notes, cancel, removal", who, noted, submit, &[
-            mark_and_answer_always,
-            cancel,
-            remove,
-        ]);
+        add(
+            "marked, the routine notes, cancel, time-out",
+            who,
+            noted,
+            submit,
+            &[mark_and_answer_always, cancel, time_out],
+        );
+        add(
+            "marked, the routine notes, cancel, removal",
+            who,
+            noted,
+            submit,
+            &[mark_and_answer_always, cancel, remove],
+        );
     }
 
     for (who, terms) in [("a send", single), ("a stream", stream)] {
         add("kept, cancel", who, terms, submit, &[keep, cancel]);
         add("kept, cancel, time-out", who, terms, submit, &[keep, cancel, time_out]);
         add("kept before, cancel, the target goes", who, terms, kept, &[cancel, reclaim]);
-        add("kept before, answered, the target goes", who, terms, kept, &[
-            answer_elsewhere,
-            reclaim,
-        ]);
-        add("kept before, answered, cancel, the target goes", who, terms, kept, &[
-            answer_elsewhere,
-            cancel,
-            reclaim,
-        ]);
+        add(
+            "kept before, answered, the target goes",
+            who,
+            terms,
+            kept,
+            &[answer_elsewhere, reclaim],
+        );
+        add(
+            "kept before, answered, cancel, the target goes",
+            who,
+            terms,
+            kept,
+            &[answer_elsewhere, cancel, reclaim],
+        );
         add("kept, removal", who, terms, submit, &[keep, remove]);
         add("kept and answered, cancel", who, terms, submit, &[keep_and_answer, cancel]);
-        add("kept and answered, cancel, time-out", who, terms, submit, &[
-            keep_and_answer,
-            cancel,
-            time_out,
-        ]);
-        add("kept, answered elsewhere, cancel", who, terms, submit, &[
-            keep,
-            answer_elsewhere,
-            cancel,
-        ]);
-        add("kept and answered, cancel, removal", who, terms, submit, &[
-            keep_and_answer,
-            cancel,
-            remove,
-        ]);
+        add(
+            "kept and answered, cancel, time-out",
+            who,
+            terms,
+            submit,
+            &[keep_and_answer, cancel, time_out],
+        );
+        add(
+            "kept, answered elsewhere, cancel",
+            who,
+            terms,
+            submit,
+            &[keep, answer_elsewhere, cancel],
+        );
+        add(
+            "kept and answered, cancel, removal",
+            who,
+            terms,
+            submit,
+            &[keep_and_answer, cancel, remove],
+        );
         let again = Terms { sends_again: true, ..terms };
-        add("kept and answered, cancel, of one sent again", who, again, submit, &[
-            keep_and_answer,
-            cancel,
-            time_out,
-        ]);
-        add("kept, answered elsewhere, cancel, of one sent again", who, again, submit, &[
-            keep_and_answer,
-            answer_elsewhere,
-            cancel,
-        ]);
+        add(
+            "kept and answered, cancel, of one sent again",
+            who,
+            again,
+            submit,
+            &[keep_and_answer, cancel, time_out],
+        );
+        add(
+            "kept, answered elsewhere, cancel, of one sent again",
+            who,
+            again,
+            submit,
+            &[keep_and_answer, answer_elsewhere, cancel],
+        );
         add("marked and kept, cancel", who, terms, submit, &[mark_and_keep, cancel]);
-        add("marked and kept, cancel, time-out", who, terms, submit, &[
-            mark_and_keep,
-            cancel,
-            time_out,
-        ]);
-        add("marked, kept and answered, cancel", who, terms, submit, &[
-            mark_keep_and_answer,
-            cancel,
-        ]);
-        add("marked, unmarked and kept, cancel", who, terms, submit, &[
-            mark_unmark_and_keep,
-            cancel,
-        ]);
-        add("marked, kept and unmarked, cancel", who, terms, submit, &[
-            mark_keep_and_unmark,
-            cancel,
-        ]);
+        add(
+            "marked and kept, cancel, time-out",
+            who,
+            terms,
+            submit,
+            &[mark_and_keep, cancel, time_out],
+        );
+        add(
+            "marked, kept and answered, cancel",
+            who,
+            terms,
+            submit,
+            &[mark_keep_and_answer, cancel],
+        );
+        add(
+            "marked, unmarked and kept, cancel",
+            who,
+            terms,
+            submit,
+            &[mark_unmark_and_keep, cancel],
+        );
+        add(
+            "marked, kept and unmarked, cancel",
+            who,
+            terms,
+            submit,
+            &[mark_keep_and_unmark, cancel],
+        );
         add("kept and marked, cancel", who, terms, submit, &[keep_and_mark, cancel]);
-        add("kept and marked, cancel, time-out", who, terms, submit, &[
-            keep_and_mark,
-            cancel,
-            time_out,
-        ]);
-        add("kept, marked ex and answered, cancel", who, terms, submit, &[
-            keep_mark_ex_and_answer,
-            cancel,
-        ]);
-        add("kept, marked and answered, cancel", who, terms, submit, &[
-            keep_mark_and_answer,
-            cancel,
-        ]);
+        add(
+            "kept and marked, cancel, time-out",
+            who,
+            terms,
+            submit,
+            &[keep_and_mark, cancel, time_out],
+        );
+        add(
+            "kept, marked ex and answered, cancel",
+            who,
+            terms,
+            submit,
+            &[keep_mark_ex_and_answer, cancel],
+        );
+        add(
+            "kept, marked and answered, cancel",
+            who,
+            terms,
+            submit,
+            &[keep_mark_and_answer, cancel],
+        );
     }
     races
 }

@@ -52,7 +52,7 @@ impl Device for Client {
                         misuse::report(c"EVT_DMF_IoTarget_Request", self.handle, &error);
                     }
                 }
-                None => claim.request.keep(),
+                None => claim.request.keep(claim.ticket),
             }
         });
     }

@@ -93,6 +93,10 @@ pub struct Request {
     may_be_left: bool,
     /// The program made it, and deletes it.
     is_programs: bool,
+    /// Who has it, or had it last.
+    holder: Holder,
+    /// The completion runs, or has run.
+    telling: bool,
     /// The completion has run.
     told: bool,
     waiters: u32,
@@ -104,7 +108,7 @@ impl Object for Request {
     const KIND: Kind = Kind::Request;
 
     fn before_delete(handle: Handle) {
-        Ref::<Request>::new(handle).force(Status::CANCELLED);
+        Ref::<Request>::new(handle).end_for_deletion();
     }
 }
 
@@ -211,6 +215,7 @@ impl Ref<Request> {
         if !request.machine.claim(ticket, holder) {
             return None;
         }
+        request.holder = holder;
         let Request { operation, input, output, .. } = *request;
         Some(Claim { request: *self, operation, input, output, ticket })
     }
@@ -293,8 +298,13 @@ impl Ref<Request> {
     }
 
     /// A target's callback has returned and keeps the Request.
-    pub fn keep(&self) {
+    pub fn keep(&self, ticket: u64) {
         let Ok(mut request) = self.lock() else { return };
+        if !request.machine.is_held(ticket) {
+            // Completed in the callback already, and perhaps on its way again.
+            return;
+        }
+        request.holder = Holder::Target;
         if request.machine.keep().is_some() {
             let status = request.machine.reason().unwrap_or(Status::CANCELLED);
             request.status = status;
@@ -302,13 +312,15 @@ impl Ref<Request> {
         }
     }
 
-    /// Ends the Request whoever has it.
-    pub fn force(&self, status: Status) {
+    /// Ends the Request whoever has it: it is being deleted, and can be submitted no more.
+    fn end_for_deletion(&self) {
         let Ok(mut request) = self.lock() else { return };
         let abandoned = request.machine.is_abandoned();
-        if request.machine.force(status).is_some() {
-            request.status = status;
-            self.tell(request, Outcome::failed(status), false);
+        let end = request.machine.force(Status::CANCELLED);
+        request.machine.delete();
+        if end.is_some() {
+            request.status = Status::CANCELLED;
+            self.tell(request, Outcome::failed(Status::CANCELLED), false);
         } else if abandoned {
             let (owner, limbo) = (request.owner.clone(), std::mem::take(&mut request.limbo));
             drop(request);
@@ -318,10 +330,13 @@ impl Ref<Request> {
 
     /// Takes the Request back from a target that is gone.
     pub fn reclaim(&self) {
-        if self.lock().is_ok_and(|request| request.machine.is_abandoned()) {
+        let Ok(mut request) = self.lock() else { return };
+        if request.machine.is_abandoned() {
+            drop(request);
             let _ = self.complete(Status::CANCELLED, None);
-        } else {
-            self.force(Status::CANCELLED);
+        } else if request.machine.force(Status::CANCELLED).is_some() {
+            request.status = Status::CANCELLED;
+            self.tell(request, Outcome::failed(Status::CANCELLED), false);
         }
     }
 
@@ -342,10 +357,14 @@ impl Ref<Request> {
     fn tell(&self, request: impl Deref<Target = Request>, outcome: Outcome, abandoned: bool) {
         let (owner, tag, is_programs) = (request.owner.clone(), request.tag, request.is_programs);
         drop(request);
-        owner.completed(*self, tag, outcome, abandoned);
         if !is_programs {
-            return;
+            return owner.completed(*self, tag, outcome, abandoned);
         }
+        // From here on the program may delete the Request.
+        if let Ok(mut request) = self.lock() {
+            request.telling = true;
+        }
+        owner.completed(*self, tag, outcome, abandoned);
         // The completion may have deleted the Request.
         if let Ok(mut request) = self.lock() {
             request.told = true;
@@ -394,19 +413,17 @@ impl Ref<Request> {
     /// The holder says how to cancel the Request; called at once if it is canceled already.
     pub fn mark(&self, call: CancelRoutine, routine: usize) -> Result<(), Error> {
         let mut request = self.lock()?;
-        request.routine = Some((call, routine));
         match request.machine.mark_or_cancel() {
-            Some(true) => Ok(()),
-            Some(false) => {
-                let routine = request.routine.take();
-                drop(request);
-                self.call_routine(routine);
+            Some(true) => {
+                request.routine = Some((call, routine));
                 Ok(())
             }
-            None => {
-                request.routine = None;
-                Err(not_held())
+            Some(false) => {
+                drop(request);
+                self.call_routine(Some((call, routine)));
+                Ok(())
             }
+            None => Err(not_held()),
         }
     }
 
@@ -428,7 +445,7 @@ impl Ref<Request> {
     /// The holder takes its cancel routine back.
     pub fn unmark(&self) -> Result<(), Error> {
         let mut request = self.lock()?;
-        let holder = if request.is_programs { Holder::Client } else { Holder::Target };
+        let holder = request.holder;
         match request.machine.unmark(holder) {
             Some(true) => {
                 request.routine = None;
@@ -506,6 +523,8 @@ impl Request {
             limbo: [None, None],
             may_be_left: false,
             is_programs: false,
+            holder: Holder::Client,
+            telling: false,
             told: false,
             waiters: 0,
             timestamp: 0,
@@ -534,7 +553,7 @@ pub fn check_delete(handle: Handle) -> Result<(), Error> {
             "the Request belongs to the library",
         ));
     }
-    if !request.machine.delete() {
+    if request.machine.is_completed() && !request.telling || !request.machine.delete() {
         return Err(Error::misuse(
             Status::INVALID_DEVICE_STATE,
             "the Request is pending; cancel it and wait for its completion first",

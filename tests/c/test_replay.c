@@ -542,7 +542,7 @@ TEST(a_recording_without_reports_that_repeats_for_ever_does_not_hang)
 
 TEST(a_recording_stands_still_while_the_stream_is_stopped)
 {
-    RECORDING recording = recording_numbered(2, 200000);
+    RECORDING recording = recording_numbered(2, 1000000);
     WDFDEVICE device = NULL;
     WDFIOTARGET target = NULL;
     DMFMODULE module;
@@ -557,14 +557,17 @@ TEST(a_recording_stands_still_while_the_stream_is_stopped)
     EVENTUALLY(reports_played() == 1);
     DMF_ContinuousRequestTarget_StopAndWait(module);
     streamed = harness_seconds() - played.Last;
-    harness_sleep_milliseconds(20);
-    if (streamed < 0.1)
+    harness_sleep_milliseconds(600);
+    if (streamed < 0.2)
     {
-        /* What was left of the 0.2 s when the stream was stopped is left when it starts again. */
+        /*
+         * What was left of the second when the stream was stopped is left when it starts again. Without standing
+         * still there would be 0.6 s less; a busy machine is granted half of that.
+         */
         double begin = harness_seconds();
         REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Start(module));
         EVENTUALLY(reports_played() == 2);
-        CHECK(played.Last - begin >= 0.19 - streamed);
+        CHECK(played.Last - begin >= 0.7 - streamed);
     }
     WdfObjectDelete(device);
     recording_remove(&recording);

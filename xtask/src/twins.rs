@@ -60,7 +60,7 @@ fn callbacks(
     in_c: &BTreeSet<String>,
     program: &mut String,
 ) -> Result<()> {
-    let mut config = config(top, sources, ItemType::Typedefs)?;
+    let mut config = config(top, sources, vec![ItemType::Typedefs])?;
     config.export.exclude.extend(in_c.iter().filter(|name| !names::is_callback(name)).cloned());
     let mut pairs = Vec::new();
     for name in aliases_of_callbacks(sources) {
@@ -89,7 +89,7 @@ fn structures(
     in_c: &BTreeSet<String>,
     program: &mut String,
 ) -> Result<()> {
-    let mut config = config(top, sources, ItemType::Structs)?;
+    let mut config = config(top, sources, vec![ItemType::Structs, ItemType::Unions])?;
     for name in sources.iter().flat_map(|(text, _)| names::declared(text)) {
         config.export.rename.insert(name.clone(), format!("{PREFIX}{name}"));
         config.export.include.push(name);
@@ -119,12 +119,12 @@ fn aliases_of_callbacks(sources: &[Source]) -> impl Iterator<Item = &str> {
 }
 
 /// Prints one kind of item; callback types go by Rust's view of them, enumerations by their C names.
-fn config(top: &Path, sources: &[Source], items: ItemType) -> Result<Config> {
+fn config(top: &Path, sources: &[Source], items: Vec<ItemType>) -> Result<Config> {
     let mut config = headers::common_config(top)?;
     config.documentation = false;
     // With a tag, so that a structure may point to its own kind.
     config.style = Style::Both;
-    config.export.item_types = vec![items];
+    config.export.item_types = items;
     let words = sources.iter().flat_map(|(text, _)| names::renamed(text));
     config.export.rename = words.filter(|(name, _)| !names::is_callback(name)).collect();
     config.export.exclude = config.export.rename.keys().cloned().collect();
