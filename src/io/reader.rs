@@ -142,7 +142,8 @@ fn next_task(
                 state.announced = true;
                 break Task::Announce;
             }
-        } else if wanted && (asked || !source.is_on_demand()) {
+        } else if asked || wanted && state.starting == 0 && !source.is_on_demand() {
+            // A stream that is about to send its first Requests takes what comes without a detour.
             match until {
                 Some(moment) if Instant::now() < moment => {
                     core.changed.wait_until(&mut state, moment);

@@ -89,6 +89,10 @@ impl Lane {
         }
     }
 
+    fn may_reserve(&self) -> bool {
+        !self.active && self.output.is_none()
+    }
+
     /// The lane's Request, made anew if a target has kept the last one.
     fn request(&mut self, owner: &Option<SharedOwner>, index: usize) -> Result<Ref<Request>, Error> {
         if let Some(request) = self.request {
@@ -270,7 +274,10 @@ impl Stream {
             self.active.fetch_add(1, Ordering::SeqCst);
             control.lanes.len()
         };
-        let sent = (0..count).try_for_each(|index| self.start_lane(index));
+        // All buffers first: what the Client keeps of the first reports is not missing for the rest.
+        let reserved = (0..count).try_for_each(|index| self.reserve(index));
+        let sent = reserved.and_then(|()| (0..count).try_for_each(|index| self.start_lane(index)));
+        (0..count).for_each(|index| self.give_back(self.reserved(index)));
         if sent.is_err() {
             self.stop();
         }
@@ -282,8 +289,33 @@ impl Stream {
         sent
     }
 
+    /// Sets an output buffer aside for an idle lane.
+    fn reserve(&self, index: usize) -> Result<(), Error> {
+        let Some(pool) = self.output else { return Ok(()) };
+        if !self.control.lock().lanes[index].may_reserve() {
+            return Ok(());
+        }
+        let buffer = pool.get()?;
+        let mut control = self.control.lock();
+        let lane = &mut control.lanes[index];
+        if lane.may_reserve() {
+            lane.output = Some(buffer);
+        } else {
+            drop(control);
+            self.give_back(Some(buffer));
+        }
+        Ok(())
+    }
+
+    /// The buffer that was set aside for a lane, if it is still idle.
+    fn reserved(&self, index: usize) -> Option<Buffer> {
+        let mut control = self.control.lock();
+        let lane = &mut control.lanes[index];
+        if lane.active { None } else { lane.output.take() }
+    }
+
     fn start_lane(&self, index: usize) -> Result<(), Error> {
-        {
+        let output = {
             let mut control = self.control.lock();
             let (started, epoch) = (control.started, control.epoch);
             let lane = &mut control.lanes[index];
@@ -295,8 +327,9 @@ impl Stream {
             lane.active = true;
             lane.epoch = epoch;
             self.active.fetch_add(1, Ordering::SeqCst);
-        }
-        let sent = self.send(index, None);
+            lane.output.take()
+        };
+        let sent = self.send(index, output);
         if sent.is_err() {
             self.rest(index);
         }
