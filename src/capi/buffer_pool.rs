@@ -6,8 +6,8 @@ use super::boundary::{not_null, put, report, status, value};
 use super::module::{self, Setting, config_init};
 use super::types::*;
 use crate::framework::buffer::{self, ClientBuffer};
-use crate::framework::handle::Handle;
 use crate::framework::frames::{self, Activity};
+use crate::framework::handle::Handle;
 use crate::framework::slab::{Alarm, Shape};
 use crate::framework::status::{Error, Status};
 use crate::framework::table::{self, Ref};
@@ -408,10 +408,7 @@ pub unsafe fn enumerate_pool(
     // The handle speaks first, as in every Method.
     drop(pool.lock()?);
     let Some(callback) = callback else {
-        return Err(Error::misuse(
-            Status::INVALID_PARAMETER,
-            "EntryEnumerationCallback is NULL",
-        ));
+        return Err(Error::misuse(Status::INVALID_PARAMETER, "EntryEnumerationCallback is NULL"));
     };
     let mut complaint = None;
     let removed = pool.enumerate(expired, |guard, buffer| {
@@ -439,7 +436,10 @@ pub unsafe fn enumerate_pool(
     Ok(())
 }
 
-fn step(answer: BufferPool_EnumerationDispositionType_INT, may_remove: bool) -> (Step, Option<Error>) {
+fn step(
+    answer: BufferPool_EnumerationDispositionType_INT,
+    may_remove: bool,
+) -> (Step, Option<Error>) {
     match answer {
         1 => (Step::Continue, None),
         2 => (Step::Stop, None),
@@ -504,10 +504,7 @@ pub fn put_with_timer(
     drop(pool.lock()?);
     not_null(client_buffer, "ClientBuffer is NULL")?;
     let Some(callback) = callback else {
-        return Err(Error::misuse(
-            Status::INVALID_PARAMETER,
-            "TimerExpirationCallback is NULL",
-        ));
+        return Err(Error::misuse(Status::INVALID_PARAMETER, "TimerExpirationCallback is NULL"));
     };
     let alarm = Alarm {
         callback: (callback as *const ()).expose_provenance(),

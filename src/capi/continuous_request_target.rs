@@ -80,7 +80,9 @@ pub unsafe extern "C" fn config_and_attributes_init(
     value(c"DMF_CONFIG_ContinuousRequestTarget_AND_ATTRIBUTES_INIT", module_config, || {
         // SAFETY: a Config of integers and optional callbacks may be zero; the pointers are the
         // caller's, or NULL.
-        unsafe { config_init(module_config, module_attributes, attributes_init, std::mem::zeroed()) }
+        unsafe {
+            config_init(module_config, module_attributes, attributes_init, std::mem::zeroed())
+        }
     })
 }
 
@@ -236,8 +238,7 @@ fn disposition(module: Handle, answer: i32) -> Disposition {
         3 => (true, true),
         4 => (true, false),
         _ => {
-            const MESSAGE: &str =
-                "the callback returned no disposition; taken as ContinuousRequestTargetAndStopStreaming";
+            const MESSAGE: &str = "the callback returned no disposition; taken as ContinuousRequestTargetAndStopStreaming";
             misuse::report(
                 c"EVT_DMF_ContinuousRequestTarget_BufferOutput",
                 module,
@@ -405,15 +406,8 @@ pub unsafe extern "C" fn send_synchronously(
 
 /// The Client's completion callback of a single Request.
 struct SendCallback {
-    callback: unsafe extern "C" fn(
-        DMFMODULE,
-        *mut VOID,
-        *mut VOID,
-        usize,
-        *mut VOID,
-        usize,
-        NTSTATUS,
-    ),
+    callback:
+        unsafe extern "C" fn(DMFMODULE, *mut VOID, *mut VOID, usize, *mut VOID, usize, NTSTATUS),
     context: usize,
 }
 

@@ -1,14 +1,14 @@
 //! WDFDEVICE: the root that a program hangs its objects on.
 
 use super::boundary::{not_null, put, status};
-use crate::framework::handle::Handle;
-use crate::framework::status::Error;
-use crate::framework::{table, tree};
-use crate::modules::continuous_request_target::ContinuousRequestTarget;
 use super::object::Attributes;
 use super::types::*;
+use crate::framework::handle::Handle;
 use crate::framework::handle::Kind;
+use crate::framework::status::Error;
 use crate::framework::table::Object;
+use crate::framework::{table, tree};
+use crate::modules::continuous_request_target::ContinuousRequestTarget;
 
 /// A device has no function of its own; deleting it deletes its objects.
 struct Device;

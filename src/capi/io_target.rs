@@ -8,8 +8,8 @@ use super::types::*;
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::memory::try_box;
 use crate::framework::status::{Error, Status};
-use crate::framework::table;
 use crate::framework::sync::Ordering;
+use crate::framework::table;
 use crate::framework::tree::{self, Choices};
 use crate::io::client::{self, Implementation};
 use crate::io::replay::{self, Pace};
@@ -142,7 +142,10 @@ pub unsafe extern "C" fn statistics_get(
         // SAFETY: not NULL; the size is compared before anything is written.
         let size = unsafe { (&raw const (*statistics).size).read_unaligned() };
         if size != filled.size {
-            return Err(Error::misuse(Status::INVALID_PARAMETER, "Statistics.Size is not its size"));
+            return Err(Error::misuse(
+                Status::INVALID_PARAMETER,
+                "Statistics.Size is not its size",
+            ));
         }
         // SAFETY: not NULL, and of the right size.
         unsafe { put(statistics, filled) };

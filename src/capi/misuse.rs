@@ -1,8 +1,8 @@
 //! Misuse, errors, versions: what a program asks the library itself.
 
 use super::types::*;
-use crate::framework::status::{self, Status};
 use crate::framework::misuse;
+use crate::framework::status::{self, Status};
 use std::ffi::c_char;
 
 /// Sets who is told of broken contracts; NULL brings the default back, which writes a line to standard

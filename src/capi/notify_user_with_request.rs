@@ -312,9 +312,7 @@ pub unsafe extern "C" fn request_timestamp_get(
     request: WDFREQUEST,
 ) -> LONGLONG {
     value(c"DMF_NotifyUserWithRequest_RequestTimestampGet", dmf_module, || {
-        with(dmf_module, |module| {
-            Ok(module.request_timestamp(the_request(request)?)? as LONGLONG)
-        })
+        with(dmf_module, |module| Ok(module.request_timestamp(the_request(request)?)? as LONGLONG))
     })
 }
 

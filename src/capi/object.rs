@@ -183,4 +183,3 @@ pub fn device_of(device: WDFDEVICE) -> Result<Option<Handle>, Error> {
     }
     Ok(Some(handle))
 }
-

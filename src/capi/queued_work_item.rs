@@ -3,8 +3,8 @@
 #![allow(non_camel_case_types)]
 
 use super::boundary::{not_null, span, status, value};
-use super::buffer_queue::{DMF_CONFIG_BufferQueue, FRESH_CONFIG, cleanup};
 use super::buffer_pool::settings;
+use super::buffer_queue::{DMF_CONFIG_BufferQueue, FRESH_CONFIG, cleanup};
 use super::module::{self, config_init};
 use super::types::*;
 use crate::framework::buffer::ClientBuffer;

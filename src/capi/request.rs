@@ -3,11 +3,11 @@
 use super::boundary::{not_null, put, span, status, value};
 use super::object::device_of;
 use super::types::*;
+use crate::framework::frames::{self, Activity};
 use crate::framework::handle::Handle;
 use crate::framework::memory::{Shared, try_box};
 use crate::framework::status::{Error, Status};
 use crate::framework::table::Ref;
-use crate::framework::frames::{self, Activity};
 use crate::framework::tree::Choices;
 use crate::io::request::{Operation, Outcome, Owner, Request};
 use std::time::Duration;

@@ -140,10 +140,7 @@ pub unsafe extern "C" fn enumerate(
 type Callback = unsafe extern "C" fn(DMFMODULE, *mut UCHAR, ULONG, *mut VOID) -> BOOLEAN;
 
 fn callback(callback: PEVT_DMF_RingBuffer_Enumeration) -> Result<Callback, Error> {
-    callback.ok_or(Error::misuse(
-        Status::INVALID_PARAMETER,
-        "RingBufferEntryCallback is NULL",
-    ))
+    callback.ok_or(Error::misuse(Status::INVALID_PARAMETER, "RingBufferEntryCallback is NULL"))
 }
 
 /// Calls a callback for each item whose first ItemSize bytes equal Item, from the oldest to the newest; what

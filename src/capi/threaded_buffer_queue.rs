@@ -128,18 +128,14 @@ impl Work for Callbacks {
         let mut status = Status::SUCCESS.0;
         let (bytes, context) = (buffer.buffer.as_ptr(), buffer.context.as_ptr());
         // SAFETY: the program vouches for its callback; the buffer is the Client's meanwhile.
-        let disposition = unsafe {
-            (self.work)(module.to_c(), bytes, buffer.size, context.cast(), &mut status)
-        };
+        let disposition =
+            unsafe { (self.work)(module.to_c(), bytes, buffer.size, context.cast(), &mut status) };
         match disposition {
             1 => Worked::Complete(Status(status)),
             2 => Worked::Pending,
             _ => {
                 const MESSAGE: &str = "the callback returned no disposition; taken as WorkComplete";
-                self.broke_the_contract(
-                    module,
-                    &Error::misuse(Status::INVALID_PARAMETER, MESSAGE),
-                );
+                self.broke_the_contract(module, &Error::misuse(Status::INVALID_PARAMETER, MESSAGE));
                 Worked::Complete(Status(status))
             }
         }
@@ -230,9 +226,7 @@ pub unsafe extern "C" fn enqueue_and_wait(
     client_buffer: *mut VOID,
 ) -> NTSTATUS {
     const METHOD: &CStr = c"DMF_ThreadedBufferQueue_EnqueueAndWait";
-    status(METHOD, dmf_module, || {
-        enqueue_and_wait_at(METHOD, dmf_module, client_buffer, End::Tail)
-    })
+    status(METHOD, dmf_module, || enqueue_and_wait_at(METHOD, dmf_module, client_buffer, End::Tail))
 }
 
 /// As DMF_ThreadedBufferQueue_EnqueueAndWait, at the head.
@@ -242,9 +236,7 @@ pub unsafe extern "C" fn enqueue_at_head_and_wait(
     client_buffer: *mut VOID,
 ) -> NTSTATUS {
     const METHOD: &CStr = c"DMF_ThreadedBufferQueue_EnqueueAtHeadAndWait";
-    status(METHOD, dmf_module, || {
-        enqueue_and_wait_at(METHOD, dmf_module, client_buffer, End::Head)
-    })
+    status(METHOD, dmf_module, || enqueue_and_wait_at(METHOD, dmf_module, client_buffer, End::Head))
 }
 
 /// Takes an unused, zeroed buffer.

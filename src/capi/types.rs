@@ -199,8 +199,15 @@ pub type PEVT_DMF_RingBuffer_Enumeration =
     Option<unsafe extern "C" fn(DMFMODULE, *mut UCHAR, ULONG, *mut VOID) -> BOOLEAN>;
 pub type PEVT_DMF_ContinuousRequestTarget_BufferInput =
     Option<unsafe extern "C" fn(DMFMODULE, *mut VOID, *mut usize, *mut VOID)>;
-pub type PEVT_DMF_ContinuousRequestTarget_BufferOutput =
-    Option<unsafe extern "C" fn(DMFMODULE, *mut VOID, usize, *mut VOID, NTSTATUS) -> ContinuousRequestTarget_BufferDisposition_INT>;
+pub type PEVT_DMF_ContinuousRequestTarget_BufferOutput = Option<
+    unsafe extern "C" fn(
+        DMFMODULE,
+        *mut VOID,
+        usize,
+        *mut VOID,
+        NTSTATUS,
+    ) -> ContinuousRequestTarget_BufferDisposition_INT,
+>;
 
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -139,9 +139,7 @@ fn call(routine: usize, request: Handle) {
 fn routine_of(routine: PFN_WDF_REQUEST_CANCEL) -> Result<usize, Error> {
     match routine {
         Some(routine) => Ok((routine as *const ()).expose_provenance()),
-        None => {
-            Err(Error::misuse(Status::INVALID_PARAMETER, "EvtRequestCancel is NULL"))
-        }
+        None => Err(Error::misuse(Status::INVALID_PARAMETER, "EvtRequestCancel is NULL")),
     }
 }
 

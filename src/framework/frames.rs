@@ -6,8 +6,8 @@
 //! that is using it? And when may a delete that had to be put off be finished: when the outermost
 //! frame is left.
 
-use super::handle::Handle;
 use super::deletion;
+use super::handle::Handle;
 use std::cell::Cell;
 use std::ptr::null;
 

@@ -2,34 +2,56 @@
 //! and never an abort.
 //!
 //! [`allocate`] is the bottom; [`try_box`], [`Shared`] and [`try_push`] stand on it or ask
-//! [`permit`] first. Tests make allocations fail by counting down in [`permit`].
+//! [`permit`] first, where tests make them fail.
 
 use super::status::{Error, Status};
-use super::sync::{AtomicU64, AtomicUsize, Ordering, fence};
+use super::sync::{AtomicUsize, Ordering, fence};
 use std::alloc::Layout;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
-/// Allocations that may still succeed before one fails; `u64::MAX`: all of them.
-static ALLOWED: AtomicU64 = AtomicU64::new(u64::MAX);
-
-/// Makes the allocation after the next `count` ones fail, once. `u64::MAX` turns it off.
-#[cfg(test)]
-pub fn fail_after(count: u64) {
-    ALLOWED.store(count, Ordering::Relaxed);
+/// Says whether an allocation may go on; every allocation of the library asks here.
+#[cfg(not(test))]
+#[inline]
+pub fn permit() -> Result<(), Error> {
+    Ok(())
 }
 
-/// Says whether an allocation may go on; every allocation of the library asks here.
-pub fn permit() -> Result<(), Error> {
-    if ALLOWED.load(Ordering::Relaxed) == u64::MAX {
-        return Ok(());
+#[cfg(test)]
+pub use failing::permit;
+
+/// Makes an allocation of the calling thread fail.
+#[cfg(test)]
+pub mod failing {
+    use super::{Error, no_memory};
+    use std::cell::Cell;
+
+    thread_local! {
+        /// Allocations that still succeed before one fails.
+        static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
     }
-    match ALLOWED.fetch_sub(1, Ordering::Relaxed) {
-        0 => {
-            ALLOWED.store(u64::MAX, Ordering::Relaxed);
-            Err(no_memory())
+
+    /// Makes the allocation after the next `count` ones fail, once.
+    pub fn after(count: u32) {
+        LEFT.set(Some(count));
+    }
+
+    /// Whether the allocation that was to fail was never asked for; none fails any more.
+    pub fn was_not_reached() -> bool {
+        LEFT.take().is_some()
+    }
+
+    pub fn permit() -> Result<(), Error> {
+        match LEFT.get() {
+            Some(0) => {
+                LEFT.set(None);
+                Err(no_memory())
+            }
+            left => {
+                LEFT.set(left.map(|left| left - 1));
+                Ok(())
+            }
         }
-        _ => Ok(()),
     }
 }
 

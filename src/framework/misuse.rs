@@ -7,10 +7,10 @@
 use super::handle::Handle;
 use super::status::{Error, Line};
 use super::sync::{AtomicU64, Mutex, Ordering};
+use once_cell::sync::OnceCell;
 use std::ffi::{CStr, c_char, c_void};
 use std::fmt::Write as _;
 use std::io::Write as _;
-use once_cell::sync::OnceCell;
 use std::time::Instant;
 
 /// What C sets: `EVT_DMF_Misuse*`.

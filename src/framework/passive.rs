@@ -31,13 +31,8 @@ struct Pool {
     threads: Vec<JoinHandle<()>>,
 }
 
-static POOL: Mutex<Pool> = Mutex::new(Pool {
-    queue: VecDeque::new(),
-    users: 0,
-    idle: 0,
-    epoch: 0,
-    threads: Vec::new(),
-});
+static POOL: Mutex<Pool> =
+    Mutex::new(Pool { queue: VecDeque::new(), users: 0, idle: 0, epoch: 0, threads: Vec::new() });
 
 static CHANGED: Condvar = Condvar::new();
 

@@ -159,8 +159,7 @@ impl Slab {
             .checked_mul(count)
             .and_then(|size| size.checked_add(head))
             .ok_or_else(no_memory)?;
-        let layout =
-            Layout::from_size_align(size, align_of::<Slab>()).map_err(|_| no_memory())?;
+        let layout = Layout::from_size_align(size, align_of::<Slab>()).map_err(|_| no_memory())?;
         let memory = memory::allocate_zeroed(layout)?;
         // SAFETY: all within the allocation, whose parts the sums above laid out.
         unsafe {
@@ -231,7 +230,7 @@ impl Slab {
         }
         // Exact for every offset below 2^32, and offsets beyond are divided.
         let index = match u32::try_from(offset) {
-            Ok(offset) => (u128::from(offset) * u128::from(self.reciprocal) >> 64) as usize,
+            Ok(offset) => ((u128::from(offset) * u128::from(self.reciprocal)) >> 64) as usize,
             Err(_) => offset / self.stride,
         };
         (index * self.stride == offset).then(|| self.meta(index))
@@ -253,7 +252,7 @@ impl Slab {
         }
         if let Some(all) = ALL.write().as_mut() {
             // SAFETY: `new` inserted the slab, and only this removes it.
-            drop(unsafe { all.cursor_mut_from_ptr(slab.as_ptr()) }.remove());
+            let _ = unsafe { all.cursor_mut_from_ptr(slab.as_ptr()) }.remove();
         }
         // SAFETY: no buffer is left, and nobody finds the slab any more.
         unsafe {

@@ -17,8 +17,7 @@ pub fn start(
         body();
     });
     drop(blocked);
-    started
-        .map_err(|_| Error::new(Status::INSUFFICIENT_RESOURCES, "a thread could not be started"))
+    started.map_err(|_| Error::new(Status::INSUFFICIENT_RESOURCES, "a thread could not be started"))
 }
 
 thread_local! {

@@ -71,13 +71,8 @@ struct Service {
     thread: Option<JoinHandle<()>>,
 }
 
-static SERVICE: Mutex<Service> = Mutex::new(Service {
-    entries: BinaryHeap::new(),
-    order: 0,
-    users: 0,
-    epoch: 0,
-    thread: None,
-});
+static SERVICE: Mutex<Service> =
+    Mutex::new(Service { entries: BinaryHeap::new(), order: 0, users: 0, epoch: 0, thread: None });
 
 static CHANGED: Condvar = Condvar::new();
 
@@ -134,7 +129,8 @@ impl Drop for User {
 
 impl Service {
     fn make_room(&mut self) -> Result<(), Error> {
-        self.entries.retain(|entry| !matches!(tree::state_of(entry.object), tree::Existence::Never));
+        self.entries
+            .retain(|entry| !matches!(tree::state_of(entry.object), tree::Existence::Never));
         if self.entries.len() > self.entries.capacity() / 2 || self.entries.capacity() == 0 {
             memory::permit()?;
             let more = self.entries.len().max(16);

@@ -325,10 +325,9 @@ pub fn reserve(kind: Kind, choices: Choices) -> Result<Draft, Error> {
     let parent = match choices.parent {
         None => NONE,
         Some(handle) => {
-            let number = tree.find(handle).ok_or(Error::misuse(
-                Status::INVALID_HANDLE,
-                "the parent is not an object",
-            ))?;
+            let number = tree
+                .find(handle)
+                .ok_or(Error::misuse(Status::INVALID_HANDLE, "the parent is not an object"))?;
             if !matches!(tree.life(number).state, State::Open | State::Reserved) {
                 return Err(Error::new(Status::DELETE_PENDING, "the parent is being deleted"));
             }

@@ -4,9 +4,9 @@
 //! completed at once and sent again does not recurse. A Request that the callback keeps may be
 //! completed from any thread.
 
+use super::report_descriptor::Layout;
 use super::request::{Claim, Operation, Outcome};
 use super::request_state::Holder;
-use super::report_descriptor::Layout;
 use super::target::{Core, Device, Route, Target};
 use crate::framework::frames::{self, Activity};
 use crate::framework::handle::Handle;

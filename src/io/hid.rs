@@ -73,10 +73,9 @@ fn guarded<R>(call: impl FnOnce() -> HidResult<R>) -> Result<R, Error> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(result)) => Ok(result),
         Ok(Err(error)) => Err(fail_with(&error)),
-        Err(_) => Err(Error::new(
-            Status::INTERNAL_ERROR,
-            "hidapi failed on what a device says of itself",
-        )),
+        Err(_) => {
+            Err(Error::new(Status::INTERNAL_ERROR, "hidapi failed on what a device says of itself"))
+        }
     }
 }
 

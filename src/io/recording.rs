@@ -182,12 +182,7 @@ impl Reader {
         for event in &self.events {
             layout.longest_input = layout.longest_input.max(event.length);
         }
-        Ok(Recording {
-            descriptor,
-            layout,
-            bytes: self.bytes,
-            events: self.events,
-        })
+        Ok(Recording { descriptor, layout, bytes: self.bytes, events: self.events })
     }
 }
 

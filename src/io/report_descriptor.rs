@@ -117,21 +117,18 @@ mod tests {
     #[test]
     fn the_longest_of_several_ids_counts() {
         let descriptor = [
-            0x85, 1, 0x75, 8, 0x95, 63, 0x81, 2, 0x91, 2, 0x85, 2, 0x95, 31, 0xB1, 2, 0x85, 3, 0x95,
-            15, 0x81, 2,
+            0x85, 1, 0x75, 8, 0x95, 63, 0x81, 2, 0x91, 2, 0x85, 2, 0x95, 31, 0xB1, 2, 0x85, 3,
+            0x95, 15, 0x81, 2,
         ];
-        let expected = Layout {
-            has_ids: true,
-            longest_input: 64,
-            longest_output: 64,
-            longest_feature: 32,
-        };
+        let expected =
+            Layout { has_ids: true, longest_input: 64, longest_output: 64, longest_feature: 32 };
         assert_eq!(layout(&descriptor), expected);
     }
 
     #[test]
     fn an_absurd_size_is_capped_and_a_cut_item_ends_the_reading() {
-        let descriptor = [0x77, 0xFF, 0xFF, 0xFF, 0xFF, 0x97, 0xFF, 0xFF, 0xFF, 0xFF, 0x81, 2, 0x97];
+        let descriptor =
+            [0x77, 0xFF, 0xFF, 0xFF, 0xFF, 0x97, 0xFF, 0xFF, 0xFF, 0xFF, 0x81, 2, 0x97];
         assert_eq!(layout(&descriptor).longest_input, LONGEST_REPORT as usize + 1);
     }
 

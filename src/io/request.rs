@@ -383,20 +383,14 @@ impl Ref<Request> {
         self.lock()?.waiters += 1;
         let mut told = TOLD.lock();
         let result = loop {
-            let request = match self.lock() {
-                Ok(request) => request,
-                Err(error) => return Err(error),
-            };
+            let request = self.lock()?;
             if request.told {
                 break Ok(Outcome { status: request.status, information: request.information });
             }
             drop(request);
             match deadline {
                 Some(deadline) if Instant::now() >= deadline => {
-                    break Err(Error::new(
-                        Status::IO_TIMEOUT,
-                        "the Request is still pending",
-                    ));
+                    break Err(Error::new(Status::IO_TIMEOUT, "the Request is still pending"));
                 }
                 Some(deadline) => {
                     CHANGED.wait_until(&mut told, deadline);
@@ -435,9 +429,7 @@ impl Ref<Request> {
                 request.routine = Some((call, routine));
                 Ok(())
             }
-            Some(false) => {
-                Err(Error::new(Status::CANCELLED, "the Request is canceled already"))
-            }
+            Some(false) => Err(Error::new(Status::CANCELLED, "the Request is canceled already")),
             None => Err(not_held()),
         }
     }
@@ -479,7 +471,11 @@ impl Ref<Request> {
     }
 
     /// A buffer of the Request, for whoever works on it.
-    pub fn span(&self, which: impl FnOnce(&Request) -> Span, minimum: usize) -> Result<Span, Error> {
+    pub fn span(
+        &self,
+        which: impl FnOnce(&Request) -> Span,
+        minimum: usize,
+    ) -> Result<Span, Error> {
         let request = self.lock()?;
         if request.machine.is_completed() || request.machine.is_abandoned() {
             return Err(Error::misuse(

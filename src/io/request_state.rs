@@ -135,10 +135,7 @@ impl<S: Copy> Machine<S> {
 
     /// Whether somebody works on the Request.
     pub fn has_begun(&self) -> bool {
-        matches!(
-            self.phase,
-            Phase::Held(_) | Phase::Marked | Phase::Canceling | Phase::Abandoned
-        )
+        matches!(self.phase, Phase::Held(_) | Phase::Marked | Phase::Canceling | Phase::Abandoned)
     }
 
     /// Whether somebody works on the Request since it was queued with that ticket.

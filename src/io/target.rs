@@ -7,8 +7,8 @@
 //!
 //! The lock is never held across a completion.
 
-use super::queue::{HeldRequests, RequestQueue};
 pub use super::queue::Pushed;
+use super::queue::{HeldRequests, RequestQueue};
 use super::report_descriptor::Layout;
 use super::request::{Claim, Operation, Outcome, Request};
 use super::request_state::Holder;
@@ -45,10 +45,9 @@ pub trait Device: Send + Sync {
         match operation {
             Operation::Read => Ok(Route::Reports),
             Operation::Ioctl(_) | Operation::InternalIoctl(_) => Ok(Route::Work),
-            Operation::Write => Err(Error::new(
-                Status::INVALID_DEVICE_REQUEST,
-                "the target takes no writes",
-            )),
+            Operation::Write => {
+                Err(Error::new(Status::INVALID_DEVICE_REQUEST, "the target takes no writes"))
+            }
         }
     }
 
@@ -131,9 +130,7 @@ impl State {
     }
 
     fn claim_any(&mut self) -> Option<Claim> {
-        self.reads
-            .claim(Holder::Transport)
-            .or_else(|| self.work.claim(Holder::Transport))
+        self.reads.claim(Holder::Transport).or_else(|| self.work.claim(Holder::Transport))
     }
 
     /// Why a new Request is refused.

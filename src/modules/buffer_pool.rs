@@ -496,9 +496,13 @@ impl BufferPool {
 /// buffer. Anything else was refused with `error`.
 #[cold]
 pub fn free_after_close(module: Handle, address: usize, error: Error) -> Result<(), Error> {
-    let taken = Buffer::from_client(address, |slab| {
-        if slab.belongs_to(module) { Ok(()) } else { Err(error) }
-    });
+    let taken =
+        Buffer::from_client(
+            address,
+            |slab| {
+                if slab.belongs_to(module) { Ok(()) } else { Err(error) }
+            },
+        );
     match taken {
         Ok(buffer) => {
             drop(buffer);

@@ -27,8 +27,8 @@ use crate::framework::table::{Object, Ref};
 use crate::framework::tree::Draft;
 use crate::io::request::{Operation, Outcome, Owner};
 use crate::io::target::Core;
-pub use send::{Completion, Manner, Sent};
 use send::Sends;
+pub use send::{Completion, Manner, Sent};
 use std::time::Duration;
 use stream::{Lanes, Stream};
 

@@ -42,7 +42,14 @@ pub struct Config {
 /// The Client's callbacks. A `callback` is C's, as the surface gave it; 0 is none.
 pub trait Client: Send + Sync {
     /// Has the Client complete a Request.
-    fn call(&self, module: Handle, callback: usize, request: Handle, context: usize, status: Status);
+    fn call(
+        &self,
+        module: Handle,
+        callback: usize,
+        request: Handle,
+        context: usize,
+        status: Status,
+    );
 
     /// The Client's cancel callback, if there is one. False: there is none.
     fn canceled(&self, module: Handle, request: Handle) -> bool;
@@ -134,8 +141,7 @@ impl NotifyUserWithRequest {
             canceling: AtomicU32::new(0),
             closing: AtomicBool::new(false),
         })?;
-        let canceler =
-            Shared::new(try_box(PendingCanceler(shared.clone()))? as Box<dyn Canceler>)?;
+        let canceler = Shared::new(try_box(PendingCanceler(shared.clone()))? as Box<dyn Canceler>)?;
         Ok(Self { shared, canceler })
     }
 

@@ -109,7 +109,8 @@ impl QueuedWorkItem {
         let mut state = runner.state.lock();
         let ticket = state.ticket;
         if wait
-            && let Err(error) = try_push(&mut state.waiting, Waiting { ticket, address, status: None })
+            && let Err(error) =
+                try_push(&mut state.waiting, Waiting { ticket, address, status: None })
         {
             drop(state);
             runner.pools.producer.put(buffer, End::Tail);
@@ -125,9 +126,8 @@ impl QueuedWorkItem {
             return Ok(Status::SUCCESS);
         }
         loop {
-            let found = state.waiting.iter().position(|one| {
-                one.ticket == ticket && one.status.is_some()
-            });
+            let found =
+                state.waiting.iter().position(|one| one.ticket == ticket && one.status.is_some());
             if let Some(index) = found {
                 return Ok(state.waiting.swap_remove(index).status.unwrap_or(Status::SUCCESS));
             }

@@ -217,9 +217,8 @@ impl ThreadedBufferQueue {
         };
         worker.signal(&mut state);
         loop {
-            let found = state.waiting.iter().position(|one| {
-                one.ticket == ticket && one.status.is_some()
-            });
+            let found =
+                state.waiting.iter().position(|one| one.ticket == ticket && one.status.is_some());
             if let Some(index) = found {
                 let status = state.waiting.swap_remove(index).status;
                 return Ok((status.unwrap_or(Status::SUCCESS), overrun));

@@ -159,21 +159,19 @@ impl Sends {
             try_box(SingleOwner { single, passive: passive.clone() })? as Box<dyn Owner>
         )?;
         let request = Ref::alone(owner)?;
-        let submitted = this
-            .prepare(request, sent, manner.timeout)
-            .and_then(|id| {
+        let submitted = this.prepare(request, sent, manner.timeout).and_then(|id| {
+            if let Some(passive) = &passive {
+                passive.expect(1)?;
+            }
+            tell_id(id);
+            this.active.fetch_add(1, Ordering::SeqCst);
+            target.submit(request, sent.operation, Purpose::Single).inspect_err(|_| {
                 if let Some(passive) = &passive {
-                    passive.expect(1)?;
+                    passive.expect_less();
                 }
-                tell_id(id);
-                this.active.fetch_add(1, Ordering::SeqCst);
-                target.submit(request, sent.operation, Purpose::Single).inspect_err(|_| {
-                    if let Some(passive) = &passive {
-                        passive.expect_less();
-                    }
-                    this.one_less();
-                })
-            });
+                this.one_less();
+            })
+        });
         match submitted {
             Ok(Pushed::Waits) => Ok(()),
             Ok(Pushed::Canceled) => request.complete(Status::CANCELLED, Some(0)),

@@ -94,7 +94,11 @@ impl Lane {
     }
 
     /// The lane's Request, made anew if a target has kept the last one.
-    fn request(&mut self, owner: &Option<SharedOwner>, index: usize) -> Result<Ref<Request>, Error> {
+    fn request(
+        &mut self,
+        owner: &Option<SharedOwner>,
+        index: usize,
+    ) -> Result<Ref<Request>, Error> {
         if let Some(request) = self.request {
             return Ok(request);
         }
@@ -405,7 +409,10 @@ impl Stream {
     /// Takes an output buffer back from the Client; a waiting lane gets it.
     pub fn buffer_put(&self, address: usize) -> Result<Option<Error>, Error> {
         let Some(pool) = self.output else {
-            return Err(Error::misuse(Status::INVALID_PARAMETER, "the Module has no output buffers"));
+            return Err(Error::misuse(
+                Status::INVALID_PARAMETER,
+                "the Module has no output buffers",
+            ));
         };
         let overrun = pool.put_from_client(address, End::Tail)?;
         self.feed_waiting();
@@ -541,9 +548,9 @@ impl Stream {
         input_span: Span,
         output: Option<Buffer>,
     ) -> Result<(), Unsent> {
-        let output_span = output
-            .as_ref()
-            .map_or(Span::EMPTY, |buffer| Span::of_buffer(buffer.view(), self.output_size as usize));
+        let output_span = output.as_ref().map_or(Span::EMPTY, |buffer| {
+            Span::of_buffer(buffer.view(), self.output_size as usize)
+        });
         let mut control = self.control.lock();
         let Control { owner, target, started, epoch, lanes, .. } = &mut *control;
         let lane = &mut lanes[index];
