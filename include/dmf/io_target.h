@@ -201,6 +201,17 @@ NTSTATUS DMF_IoTarget_ReplayOpen(WDFDEVICE Device,
 NTSTATUS DMF_IoTarget_StatisticsGet(WDFIOTARGET Target, DMF_IO_TARGET_STATISTICS* Statistics);
 
 /**
+ * Sets a callback that is called once when the target's device is gone: after the last report was delivered
+ * and every pending Request has ended with STATUS_DEVICE_NOT_CONNECTED. NULL takes it back.
+ *
+ * It runs on the target's thread without a lock, or on the calling thread at once if the device is known to
+ * be gone. A device is watched while somebody reads it. Deleting the target inside is legal.
+ * Returns STATUS_SUCCESS; STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE (being deleted);
+ * STATUS_INSUFFICIENT_RESOURCES. Any thread.
+ */
+NTSTATUS DMF_IoTarget_RemovalCallbackSet(WDFIOTARGET Target, EVT_DMF_IoTarget_Removal* EvtRemoval, VOID* Context);
+
+/**
  * Makes a target that the program itself implements.
  *
  * Parameters: Device: parent, may be NULL; EvtRequest: called for each Request, one after the other, on the

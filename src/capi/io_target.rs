@@ -5,6 +5,7 @@
 use super::boundary::{not_null, put, status, text};
 use super::object::device_of;
 use super::types::*;
+use crate::framework::frames::{self, Activity};
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::memory::try_box;
 use crate::framework::status::{Error, Status};
@@ -14,7 +15,7 @@ use crate::framework::tree::{self, Choices};
 use crate::io::client::{self, Implementation};
 use crate::io::replay::{self, Pace};
 use crate::io::request::{Claim, Operation, Outcome};
-use crate::io::target::Target;
+use crate::io::target::{Removal, Target};
 use std::ffi::c_char;
 use std::path::Path;
 
@@ -150,6 +151,56 @@ pub unsafe extern "C" fn statistics_get(
         // SAFETY: not NULL, and of the right size.
         unsafe { put(statistics, filled) };
         Ok(())
+    })
+}
+
+/// The program's removal callback.
+struct OnRemoval {
+    callback: unsafe extern "C" fn(WDFIOTARGET, *mut VOID),
+    target: Handle,
+    context: usize,
+}
+
+impl Removal for OnRemoval {
+    fn removed(&self) {
+        frames::within(self.target, Activity::Callback, || {
+            // SAFETY: the program vouches for its callback.
+            unsafe {
+                (self.callback)(
+                    self.target.to_c(),
+                    std::ptr::with_exposed_provenance_mut(self.context),
+                );
+            }
+        });
+    }
+}
+
+/// Sets a callback that is called once when the target's device is gone: after the last report was delivered
+/// and every pending Request has ended with STATUS_DEVICE_NOT_CONNECTED. NULL takes it back.
+///
+/// It runs on the target's thread without a lock, or on the calling thread at once if the device is known to
+/// be gone. A device is watched while somebody reads it. Deleting the target inside is legal.
+/// Returns STATUS_SUCCESS; STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE (being deleted);
+/// STATUS_INSUFFICIENT_RESOURCES. Any thread.
+#[unsafe(export_name = "DMF_IoTarget_RemovalCallbackSet")]
+pub unsafe extern "C" fn removal_callback_set(
+    target: WDFIOTARGET,
+    evt_removal: PEVT_DMF_IoTarget_Removal,
+    context: *mut VOID,
+) -> NTSTATUS {
+    status(c"DMF_IoTarget_RemovalCallbackSet", target, || {
+        let handle = Handle::from_c(target);
+        table::enter(handle, |target: &Target| {
+            let removal: Option<Box<dyn Removal>> = match evt_removal {
+                Some(callback) => {
+                    let context = context.expose_provenance();
+                    Some(try_box(OnRemoval { callback, target: handle, context })?)
+                }
+                None => None,
+            };
+            target.core.set_removal(removal);
+            Ok(())
+        })
     })
 }
 

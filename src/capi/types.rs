@@ -225,6 +225,7 @@ pub struct DMF_HID_DEVICE_INFORMATION {
     pub serial_number: *const c_char,
 }
 
+pub type PEVT_DMF_IoTarget_Removal = Option<unsafe extern "C" fn(WDFIOTARGET, *mut VOID)>;
 pub type PEVT_DMF_Hid_Enumeration =
     Option<unsafe extern "C" fn(*const DMF_HID_DEVICE_INFORMATION, *mut VOID) -> BOOLEAN>;
 pub type PEVT_DMF_Misuse =

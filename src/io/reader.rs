@@ -95,6 +95,7 @@ fn run(core: &Core, mut source: impl Source) {
             Task::End => return,
             Task::Announce => {
                 core.end_all(Status::DEVICE_NOT_CONNECTED);
+                core.tell_removal();
                 return;
             }
             Task::Work(claim) => core.perform(claim),

@@ -60,6 +60,11 @@ pub trait Device: Send + Sync {
     fn perform(&self, claim: Claim);
 }
 
+/// Who is told, once, that a target's device is gone.
+pub trait Removal: Send {
+    fn removed(&self);
+}
+
 /// Completes a claimed control request with the answer to its code, which does not wait for a device.
 pub fn answer_control(claim: Claim, answer: impl FnOnce(u32, &Claim) -> Result<usize, Error>) {
     let answered = match claim.operation {
@@ -118,6 +123,10 @@ pub(super) struct State {
     pub removed: bool,
     /// Everybody has been told that the device is gone.
     pub announced: bool,
+    /// Who is told last.
+    removal: Option<Box<dyn Removal>>,
+    /// His time has come.
+    removal_told: bool,
     /// The thread sleeps because nobody wants reports, and forgets first what was kept meanwhile when
     /// it wakes.
     pub asleep: bool,
@@ -163,6 +172,8 @@ impl Core {
                 closed: false,
                 removed: false,
                 announced: false,
+                removal: None,
+                removal_told: false,
                 asleep: false,
             }),
             changed: Condvar::new(),
@@ -274,6 +285,31 @@ impl Core {
             // The thread is to notice the pause when it begins.
             drop(state);
             self.changed.notify_all();
+        }
+    }
+
+    /// Sets who is told of the removal, after the last report and the last Request; at once if that is
+    /// past.
+    pub fn set_removal(&self, removal: Option<Box<dyn Removal>>) {
+        let mut state = self.state.lock();
+        if !state.removal_told {
+            state.removal = removal;
+            return;
+        }
+        drop(state);
+        if let Some(removal) = removal {
+            removal.removed();
+        }
+    }
+
+    pub(super) fn tell_removal(&self) {
+        let removal = {
+            let mut state = self.state.lock();
+            state.removal_told = true;
+            state.removal.take()
+        };
+        if let Some(removal) = removal {
+            removal.removed();
         }
     }
 

@@ -2,6 +2,8 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include "harness.h"
+
+#include <stdatomic.h>
 #include "recording.h"
 
 #include <math.h>
@@ -493,6 +495,91 @@ TEST(after_the_end_a_stream_does_not_start)
     recording_remove(&recording);
 }
 
+typedef struct
+{
+    atomic_uint Calls;
+    ULONG ReportsBefore;
+    ULONG FailuresBefore;
+} REMOVAL;
+
+static VOID on_removal(WDFIOTARGET Target, VOID* Context)
+{
+    REMOVAL* removal = Context;
+
+    (void)Target;
+    removal->ReportsBefore = (ULONG)played.Reports;
+    removal->FailuresBefore = (ULONG)played.Failures;
+    atomic_fetch_add(&removal->Calls, 1);
+}
+
+static VOID deletes_the_target(WDFIOTARGET Target, VOID* Context)
+{
+    WdfObjectDelete(Target);
+    atomic_fetch_add(&((REMOVAL*)Context)->Calls, 1);
+}
+
+TEST(the_removal_is_told_once_after_the_last_report_and_the_last_request)
+{
+    RECORDING recording = recording_numbered(3, 0);
+    WDFDEVICE device = NULL;
+    WDFIOTARGET target = NULL;
+    DMFMODULE module;
+    REMOVAL removal = {0};
+    REMOVAL late = {0};
+
+    played_clear();
+    REQUIRE_SUCCESS(DMF_Device_Create(NULL, &device));
+    REQUIRE_SUCCESS(DMF_IoTarget_ReplayOpen(device, recording.Path, NULL, &target));
+    CHECK_SUCCESS(DMF_IoTarget_RemovalCallbackSet(target, on_removal, &removal));
+    module = stream_create(device, 2);
+    REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(module, target));
+    REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Start(module));
+    EVENTUALLY(atomic_load(&removal.Calls) == 1);
+    CHECK_EQUAL(removal.ReportsBefore, 3);
+    CHECK_EQUAL(removal.FailuresBefore, 2);
+    CHECK_SUCCESS(DMF_IoTarget_RemovalCallbackSet(target, on_removal, &late));
+    CHECK_EQUAL(atomic_load(&late.Calls), 1);
+    WdfObjectDelete(device);
+    CHECK_EQUAL(atomic_load(&removal.Calls), 1);
+    CHECK_EQUAL(atomic_load(&late.Calls), 1);
+    recording_remove(&recording);
+}
+
+TEST(a_removal_callback_may_delete_its_target_or_be_taken_back)
+{
+    RECORDING recording = recording_numbered(1, 0);
+    WDFDEVICE device = NULL;
+    WDFIOTARGET target = NULL;
+    DMFMODULE module;
+    REMOVAL removal = {0};
+
+    for (unsigned taken_back = 0; taken_back < 2; taken_back++)
+    {
+        played_clear();
+        REQUIRE_SUCCESS(DMF_Device_Create(NULL, &device));
+        REQUIRE_SUCCESS(DMF_IoTarget_ReplayOpen(device, recording.Path, NULL, &target));
+        CHECK_SUCCESS(DMF_IoTarget_RemovalCallbackSet(target, deletes_the_target, &removal));
+        if (taken_back)
+        {
+            CHECK_SUCCESS(DMF_IoTarget_RemovalCallbackSet(target, NULL, NULL));
+        }
+        module = stream_create(device, 1);
+        REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(module, target));
+        REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Start(module));
+        EVENTUALLY(DMF_ContinuousRequestTarget_StreamingCountGet(module) == 0);
+        if (!taken_back)
+        {
+            EVENTUALLY(atomic_load(&removal.Calls) == 1);
+        }
+        WdfObjectDelete(device);
+    }
+    CHECK_EQUAL(atomic_load(&removal.Calls), 1);
+    CHECK_MISUSE(0);
+    CHECK_STATUS(DMF_IoTarget_RemovalCallbackSet(NULL, on_removal, NULL), STATUS_INVALID_HANDLE);
+    CHECK_MISUSE(1);
+    recording_remove(&recording);
+}
+
 TEST(a_recording_without_reports_is_at_its_end)
 {
     RECORDING recording = recording_of_text(RECORDING_DESCRIPTOR_WITHOUT_ID RECORDING_IDENTITY);
@@ -724,6 +811,8 @@ int main(void)
     RUN(a_recording_plays_in_order_and_without_loss);
     RUN(at_the_end_every_pending_read_is_told);
     RUN(after_the_end_a_stream_does_not_start);
+    RUN(the_removal_is_told_once_after_the_last_report_and_the_last_request);
+    RUN(a_removal_callback_may_delete_its_target_or_be_taken_back);
     RUN(a_recording_without_reports_is_at_its_end);
     RUN(a_recording_without_reports_that_repeats_for_ever_does_not_hang);
     RUN(a_recording_stands_still_while_the_stream_is_stopped);

@@ -25,6 +25,7 @@ static EVT_DMF_ThreadedBufferQueue_ReuseCleanup ThreadReuseCleanup;
 static EVT_DMF_ContinuousRequestTarget_SendCompletion SendCompletion;
 static EVT_DMF_Request_Completion RequestCompletion;
 static EVT_DMF_IoTarget_Request TargetRequest;
+static EVT_DMF_IoTarget_Removal TargetRemoval;
 static EVT_DMF_NotifyUserWithRequest_Function NotifyComplete;
 static EVT_WDF_REQUEST_CANCEL RequestCancel;
 
@@ -73,6 +74,7 @@ void callback_types_of_requests(DMFMODULE module, WDFREQUEST request, WDFIOTARGE
     (void)DMF_ContinuousRequestTarget_Send(module, NULL, 0, NULL, 0, ContinuousRequestTarget_RequestType_Read, 0, 0,
                                            SendCompletion, NULL);
     (void)DMF_Request_Create(NULL, NULL, 0, NULL, 0, 0, RequestCompletion, NULL, &request);
+    (void)DMF_IoTarget_RemovalCallbackSet(target, TargetRemoval, NULL);
     (void)DMF_IoTarget_ClientCreate(NULL, TargetRequest, NULL, &target);
     DMF_NotifyUserWithRequest_DataProcess(module, NotifyComplete, NULL, STATUS_SUCCESS);
     DMF_NotifyUserWithRequest_RequestReturn(module, NotifyComplete, 0, STATUS_SUCCESS);
@@ -245,6 +247,12 @@ static NTSTATUS TargetRequest(WDFIOTARGET Target, WDFREQUEST Request, Continuous
     UNREFERENCED_PARAMETER(Context);
     *Information = 0;
     return STATUS_SUCCESS;
+}
+
+static VOID TargetRemoval(WDFIOTARGET target, VOID* context)
+{
+    (void)target;
+    (void)context;
 }
 
 static VOID NotifyComplete(DMFMODULE DmfModule, WDFREQUEST Request, ULONG_PTR Context, NTSTATUS NtStatus)
