@@ -283,7 +283,7 @@ typedef LONG NTSTATUS;
 #ifndef STATUS_PENDING
 #define STATUS_PENDING ((NTSTATUS)0x00000103L)
 #endif
-/** It was not possible just now: a list is empty, a ring is full. */
+/** It was not possible just now (a list is empty, a ring is full), or the system refused without a better reason. */
 #ifndef STATUS_UNSUCCESSFUL
 #define STATUS_UNSUCCESSFUL ((NTSTATUS)0xC0000001L)
 #endif
@@ -758,7 +758,10 @@ typedef enum
     BufferPool_EnumerationDisposition_Maximum
 } BufferPool_EnumerationDispositionType;
 
-/** Called for a buffer of a Sink, with the pool's lock held: no Method of the same pool may be called from it. */
+/**
+ * Called for a buffer of a Sink, with the pool's lock held: of the same pool's Methods only ContextGet may be called
+ * from it.
+ */
 typedef BufferPool_EnumerationDispositionType EVT_DMF_BufferPool_Enumeration(DMFMODULE DmfModule, VOID* ClientBuffer,
                                                                              VOID* ClientBufferContext,
                                                                              VOID* ClientDriverCallbackContext);
@@ -1021,7 +1024,8 @@ typedef NTSTATUS EVT_DMF_IoTarget_Request(WDFIOTARGET Target, WDFREQUEST Request
 
 /**
  * Called when a Client breaks the contract: which Method, with which handle (or other pointer), and what was wrong, in
- * one line. Runs on the thread that made the call; the text is valid during the callback.
+ * one line. Runs on the thread that made the call, or on a callback's thread where what that returned was wrong; the
+ * texts are valid during the callback.
  */
 typedef VOID EVT_DMF_Misuse(const char* Method, VOID* Handle, const char* Message, VOID* Context);
 

@@ -314,10 +314,12 @@ pub unsafe extern "C" fn io_target_clear(dmf_module: DMFMODULE) {
 /// Returns STATUS_SUCCESS (without Requests also when no target is set); STATUS_INVALID_DEVICE_STATE (no
 /// target, or started already); STATUS_INVALID_PARAMETER (RequestType is Invalid);
 /// STATUS_UNSUCCESSFUL (no buffer for a Request); STATUS_BUFFER_TOO_SMALL (output buffers shorter than the
-/// device's longest report); STATUS_DEVICE_NOT_CONNECTED (the device is gone); STATUS_INVALID_HANDLE. The
+/// device's longest report); STATUS_DEVICE_NOT_CONNECTED (the device is gone); STATUS_INVALID_DEVICE_REQUEST (the
+/// target does not answer such a Request); STATUS_INVALID_BUFFER_SIZE (BufferInput set a size larger than its
+/// buffer); STATUS_CANCELLED (stopped meanwhile); STATUS_INSUFFICIENT_RESOURCES; STATUS_INVALID_HANDLE. The
 /// first Request that cannot be sent gives its status, and what was sent is canceled; Start may be called
 /// again.
-/// Callbacks run on the target's thread. Any thread.
+/// BufferInput runs on the calling thread here, BufferOutput on the thread that ends a Request. Any thread.
 /// Source: Dmf_ContinuousRequestTarget.md, Start.
 #[unsafe(export_name = "DMF_ContinuousRequestTarget_Start")]
 pub unsafe extern "C" fn start(dmf_module: DMFMODULE) -> NTSTATUS {
@@ -365,8 +367,8 @@ pub unsafe extern "C" fn streaming_count_get(dmf_module: DMFMODULE) -> ULONG {
 /// Returns the Request's final status: STATUS_SUCCESS; STATUS_IO_TIMEOUT; STATUS_CANCELLED (the target
 /// was deleted); STATUS_DEVICE_NOT_CONNECTED; STATUS_INVALID_DEVICE_REQUEST (the target does not answer
 /// such a Request); STATUS_INVALID_BUFFER_SIZE; STATUS_INVALID_PARAMETER (RequestType, or NULL with a
-/// length); STATUS_INVALID_DEVICE_STATE (no target is set); STATUS_INVALID_HANDLE;
-/// STATUS_INSUFFICIENT_RESOURCES.
+/// length); STATUS_INVALID_DEVICE_STATE (no target is set, or it or the Module is being deleted);
+/// STATUS_INVALID_HANDLE; STATUS_INSUFFICIENT_RESOURCES.
 /// Misuse: on the target's own thread, in a stream's callback for example (STATUS_INVALID_DEVICE_STATE). Any
 /// other thread. Source: Dmf_ContinuousRequestTarget.md, SendSynchronously.
 #[unsafe(export_name = "DMF_ContinuousRequestTarget_SendSynchronously")]
@@ -487,12 +489,13 @@ unsafe fn send_single(
 /// ResponseLength bytes to receive into, may be NULL if that is 0; both are used in place until the callback;
 /// RequestTimeoutMilliseconds: 0 for ever; EvtContinuousRequestTargetSingleAsynchronousRequest: called
 /// exactly once if the Request was sent, may be NULL; SingleAsynchronousRequestClientContext: handed to it.
-/// Returns whether the Request was sent: STATUS_SUCCESS; STATUS_INVALID_DEVICE_STATE (no target is set);
+/// Returns whether the Request was sent: STATUS_SUCCESS; STATUS_INVALID_DEVICE_STATE (no target is set, or it or
+/// the Module is being deleted);
 /// STATUS_INVALID_PARAMETER (RequestType, or NULL with a length); STATUS_INVALID_BUFFER_SIZE (shorter than
 /// the device's longest report); STATUS_INVALID_DEVICE_REQUEST; STATUS_DEVICE_NOT_CONNECTED;
 /// STATUS_INVALID_HANDLE; STATUS_INSUFFICIENT_RESOURCES.
-/// The callback runs on the thread that ends the Request (the target's, or the one that cancels it), without a
-/// lock; its status is the Request's:
+/// The callback runs on the thread that ends the Request (the target's, the one that cancels it, or the timer
+/// thread), without a lock; with PassiveLevel on a passive thread. Its status is the Request's:
 /// STATUS_IO_TIMEOUT after the time, STATUS_CANCELLED when the Module or the target is deleted. Any thread,
 /// callbacks included. Source: Dmf_ContinuousRequestTarget.md, Send.
 #[unsafe(export_name = "DMF_ContinuousRequestTarget_Send")]

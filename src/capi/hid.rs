@@ -62,7 +62,8 @@ pub unsafe extern "C" fn params_init(params: *mut DMF_HID_OPEN_PARAMS) {
 /// Returns STATUS_SUCCESS; STATUS_OBJECT_NAME_NOT_FOUND (no such path); STATUS_NO_SUCH_DEVICE (no device
 /// matches); STATUS_ACCESS_DENIED; STATUS_INVALID_PARAMETER (Params; not a HID device);
 /// STATUS_INVALID_HANDLE (Device); STATUS_DELETE_PENDING; STATUS_DEVICE_NOT_CONNECTED (it went away
-/// meanwhile); STATUS_INSUFFICIENT_RESOURCES. DMF_LastErrorMessageGet says what to do.
+/// meanwhile); STATUS_UNSUCCESSFUL (the system refuses for another reason);
+/// STATUS_INSUFFICIENT_RESOURCES. DMF_LastErrorMessageGet says what to do.
 /// Memory: WdfObjectDelete closes the target. Any thread.
 #[unsafe(export_name = "DMF_IoTarget_HidOpen")]
 pub unsafe extern "C" fn open(

@@ -9,8 +9,8 @@ use std::ffi::c_char;
 /// error (environment variable DMF_MISUSE: abort, print, ignore).
 ///
 /// The handler gets the Method's name, the handle it was called with, one line of text, and Context;
-/// the texts are valid during the call. It may be called on any thread that calls a Method, and may
-/// call Methods itself.
+/// the texts are valid during the call. It may be called on any thread that calls a Method and, where what a
+/// callback returned was wrong, on the thread of that callback. It may call Methods itself.
 #[unsafe(export_name = "DMF_MisuseHandlerSet")]
 pub unsafe extern "C" fn handler_set(evt_misuse: PEVT_DMF_Misuse, context: *mut VOID) {
     misuse::set_handler(evt_misuse, context);

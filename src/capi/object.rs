@@ -42,7 +42,8 @@ pub unsafe extern "C" fn attributes_init(attributes: PWDF_OBJECT_ATTRIBUTES) {
 ///
 /// Misuse: a handle that is deleted already or never was one (STATUS_INVALID_HANDLE); from an
 /// enumeration callback that runs under the Module's own lock (STATUS_INVALID_DEVICE_STATE, nothing is
-/// deleted). The status is DMF_LastStatusGet's.
+/// deleted); a Request that is pending, or the library's (STATUS_INVALID_DEVICE_STATE, nothing is deleted); a
+/// WDFMEMORY (STATUS_INVALID_DEVICE_REQUEST). The status is DMF_LastStatusGet's.
 ///
 /// Any thread.
 #[unsafe(export_name = "WdfObjectDelete")]
@@ -62,7 +63,8 @@ pub unsafe extern "C" fn delete(object: WDFOBJECT) {
 
 /// Keeps an object's memory and contexts beyond its deletion; its Methods fail all the same.
 ///
-/// Any thread. Give the reference back with WdfObjectDereference.
+/// Any thread. Give the reference back with WdfObjectDereference. Misuse: no object has that handle; the object
+/// is being destroyed.
 #[unsafe(export_name = "WdfObjectReference")]
 pub unsafe extern "C" fn reference(object: WDFOBJECT) {
     value(c"WdfObjectReference", object, || tree::reference(Handle::from_c(object)))

@@ -85,8 +85,8 @@ fn buffers(module: DMFMODULE) -> Result<Guard<PingPongBuffer>, Error> {
 /// Parameters: StartOffset, PacketLength: where the packet is, in bytes.
 /// Returns where the packet starts; NULL, and nothing changes, if StartOffset + PacketLength is beyond the
 /// buffer (misuse).
-/// Memory: the packet stays as it is through later Writes, until the next Consume or Shift that leaves
-/// something over. Any thread. Source: Dmf_PingPongBuffer.md, Consume.
+/// Memory: the packet stays as it is through later Writes, until the next Consume or Shift; if that leaves
+/// nothing over, until the Write after it. Any thread. Source: Dmf_PingPongBuffer.md, Consume.
 #[unsafe(export_name = "DMF_PingPongBuffer_Consume")]
 pub unsafe extern "C" fn consume(
     dmf_module: DMFMODULE,

@@ -97,7 +97,8 @@ pub unsafe extern "C" fn cancel(request: WDFREQUEST) -> BOOLEAN {
 ///
 /// Parameters: TimeoutMilliseconds: 0 for ever; Status, Information: get how it ended; may be NULL.
 /// Returns STATUS_SUCCESS; STATUS_IO_TIMEOUT (the Request stays pending); STATUS_INVALID_HANDLE (also when it is
-/// deleted meanwhile). Any thread but the one that is to complete it.
+/// deleted meanwhile); STATUS_INVALID_DEVICE_STATE (in the Request's own callback: misuse). Any thread but the
+/// one that is to complete it.
 #[unsafe(export_name = "DMF_Request_Wait")]
 pub unsafe extern "C" fn wait(
     request: WDFREQUEST,

@@ -109,17 +109,14 @@ pub struct Guard<T> {
 pub fn lock<T: Object>(handle: Handle) -> Result<Guard<T>, Error> {
     let side = &slot_of(handle, T::KIND)?.front;
     side.acquire(handle)?;
-    let guard = Guard {
-        side,
-        handle,
-        body: side.body.load(Ordering::Relaxed).cast::<T>(),
-        lent: false,
-        inner: false,
-    };
-    if side.handle.load(Ordering::Relaxed) != handle.0 {
+    let mut guard = Guard { side, handle, body: std::ptr::null_mut(), lent: false, inner: false };
+    // An object opens without its lock: the handle first, so that the body is the one it names, also
+    // for a thread that guessed the handle.
+    if side.handle.load(Ordering::Acquire) != handle.0 {
         drop(guard);
         return Err(refused(handle));
     }
+    guard.body = side.body.load(Ordering::Relaxed).cast::<T>();
     Ok(guard)
 }
 

@@ -33,7 +33,7 @@ fn of_text(text: &str) -> Status {
     Status::UNSUCCESSFUL
 }
 
-/// "(os error 13)", or a symbol at the start of what follows the last colon: "EPERM: Operation …".
+/// "(os error 13)", or a symbol that stands as a word of its own: "EPERM: Operation …".
 fn errno_in(text: &str) -> Option<i32> {
     if let Some((_, rest)) = text.rsplit_once("(os error ") {
         return rest.split(')').next()?.parse().ok();

@@ -328,6 +328,11 @@ impl Core {
             },
             1,
         );
+        if !outcome.status.is_success() {
+            // It may have been the last one that wanted reports; the queue does not see it leave.
+            drop(self.state.lock());
+            self.changed.notify_all();
+        }
     }
 
     /// Gives a report to the oldest read, or keeps it.

@@ -185,8 +185,8 @@ impl NotifyUserWithRequest {
         Ok(())
     }
 
-    /// Queues a copy of the data and tries to complete a Request with the oldest. `misuse`: it was
-    /// done, with zeros, since there was no data to copy.
+    /// Queues a copy of the data, zeros if there is none, and tries to complete a Request with the
+    /// oldest.
     pub fn data_process(
         &self,
         callback: usize,
