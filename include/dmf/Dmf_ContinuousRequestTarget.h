@@ -142,10 +142,12 @@ void DMF_ContinuousRequestTarget_IoTargetClear(DMFMODULE DmfModule);
  * Returns STATUS_SUCCESS (without Requests also when no target is set); STATUS_INVALID_DEVICE_STATE (no
  * target, or started already); STATUS_INVALID_PARAMETER (RequestType is Invalid);
  * STATUS_UNSUCCESSFUL (no buffer for a Request); STATUS_BUFFER_TOO_SMALL (output buffers shorter than the
- * device's longest report); STATUS_DEVICE_NOT_CONNECTED (the device is gone); STATUS_INVALID_HANDLE. The
+ * device's longest report); STATUS_DEVICE_NOT_CONNECTED (the device is gone); STATUS_INVALID_DEVICE_REQUEST (the
+ * target does not answer such a Request); STATUS_INVALID_BUFFER_SIZE (BufferInput set a size larger than its
+ * buffer); STATUS_CANCELLED (stopped meanwhile); STATUS_INSUFFICIENT_RESOURCES; STATUS_INVALID_HANDLE. The
  * first Request that cannot be sent gives its status, and what was sent is canceled; Start may be called
  * again.
- * Callbacks run on the target's thread. Any thread.
+ * BufferInput runs on the calling thread here, BufferOutput on the thread that ends a Request. Any thread.
  * Source: Dmf_ContinuousRequestTarget.md, Start.
  */
 NTSTATUS DMF_ContinuousRequestTarget_Start(DMFMODULE DmfModule);
@@ -178,8 +180,8 @@ ULONG DMF_ContinuousRequestTarget_StreamingCountGet(DMFMODULE DmfModule);
  * Returns the Request's final status: STATUS_SUCCESS; STATUS_IO_TIMEOUT; STATUS_CANCELLED (the target
  * was deleted); STATUS_DEVICE_NOT_CONNECTED; STATUS_INVALID_DEVICE_REQUEST (the target does not answer
  * such a Request); STATUS_INVALID_BUFFER_SIZE; STATUS_INVALID_PARAMETER (RequestType, or NULL with a
- * length); STATUS_INVALID_DEVICE_STATE (no target is set); STATUS_INVALID_HANDLE;
- * STATUS_INSUFFICIENT_RESOURCES.
+ * length); STATUS_INVALID_DEVICE_STATE (no target is set, or it or the Module is being deleted);
+ * STATUS_INVALID_HANDLE; STATUS_INSUFFICIENT_RESOURCES.
  * Misuse: on the target's own thread, in a stream's callback for example (STATUS_INVALID_DEVICE_STATE). Any
  * other thread. Source: Dmf_ContinuousRequestTarget.md, SendSynchronously.
  */
@@ -200,12 +202,13 @@ NTSTATUS DMF_ContinuousRequestTarget_SendSynchronously(DMFMODULE DmfModule,
  * ResponseLength bytes to receive into, may be NULL if that is 0; both are used in place until the callback;
  * RequestTimeoutMilliseconds: 0 for ever; EvtContinuousRequestTargetSingleAsynchronousRequest: called
  * exactly once if the Request was sent, may be NULL; SingleAsynchronousRequestClientContext: handed to it.
- * Returns whether the Request was sent: STATUS_SUCCESS; STATUS_INVALID_DEVICE_STATE (no target is set);
+ * Returns whether the Request was sent: STATUS_SUCCESS; STATUS_INVALID_DEVICE_STATE (no target is set, or it or
+ * the Module is being deleted);
  * STATUS_INVALID_PARAMETER (RequestType, or NULL with a length); STATUS_INVALID_BUFFER_SIZE (shorter than
  * the device's longest report); STATUS_INVALID_DEVICE_REQUEST; STATUS_DEVICE_NOT_CONNECTED;
  * STATUS_INVALID_HANDLE; STATUS_INSUFFICIENT_RESOURCES.
- * The callback runs on the thread that ends the Request (the target's, or the one that cancels it), without a
- * lock; its status is the Request's:
+ * The callback runs on the thread that ends the Request (the target's, the one that cancels it, or the timer
+ * thread), without a lock; with PassiveLevel on a passive thread. Its status is the Request's:
  * STATUS_IO_TIMEOUT after the time, STATUS_CANCELLED when the Module or the target is deleted. Any thread,
  * callbacks included. Source: Dmf_ContinuousRequestTarget.md, Send.
  */
@@ -223,7 +226,8 @@ NTSTATUS DMF_ContinuousRequestTarget_Send(DMFMODULE DmfModule,
 /**
  * As DMF_ContinuousRequestTarget_Send, and says where the callback runs.
  *
- * Parameters: CompletionOption: Default: the thread that ends the Request; Passive: a passive thread, where it may block.
+ * Parameters: CompletionOption: Default: the thread that ends the Request; Passive: a passive thread, where it may
+ * block.
  * Returns as DMF_ContinuousRequestTarget_Send; STATUS_INVALID_PARAMETER also for another CompletionOption.
  * Any thread. Source: Dmf_ContinuousRequestTarget.md, SendEx.
  */

@@ -93,7 +93,7 @@ void DMF_NotifyUserWithRequest_DataProcess(DMFMODULE DmfModule,
  *
  * Returns STATUS_SUCCESS (also for a Request that was canceled before: it is completed with
  * STATUS_CANCELLED); STATUS_INVALID_DEVICE_STATE (MaximumNumberOfPendingRequests are pending, the Request is
- * submitted already, or the Module is being deleted); STATUS_INVALID_HANDLE.
+ * submitted already, or the Module is being deleted); STATUS_INSUFFICIENT_RESOURCES; STATUS_INVALID_HANDLE.
  * Memory: on failure the Request stays the caller's. Any thread.
  * Source: Dmf_NotifyUserWithRequest.md, EventRequestAdd.
  */

@@ -55,8 +55,8 @@ NTSTATUS DMF_PingPongBuffer_Create(WDFDEVICE Device,
  * Parameters: StartOffset, PacketLength: where the packet is, in bytes.
  * Returns where the packet starts; NULL, and nothing changes, if StartOffset + PacketLength is beyond the
  * buffer (misuse).
- * Memory: the packet stays as it is through later Writes, until the next Consume or Shift that leaves
- * something over. Any thread. Source: Dmf_PingPongBuffer.md, Consume.
+ * Memory: the packet stays as it is through later Writes, until the next Consume or Shift; if that leaves
+ * nothing over, until the Write after it. Any thread. Source: Dmf_PingPongBuffer.md, Consume.
  */
 UCHAR* DMF_PingPongBuffer_Consume(DMFMODULE DmfModule, ULONG StartOffset, ULONG PacketLength);
 

@@ -63,8 +63,8 @@ NTSTATUS DMF_QueuedWorkItem_Enqueue(DMFMODULE DmfModule, VOID* ContextBuffer, UL
  * As DMF_QueuedWorkItem_Enqueue, and waits until the work is done.
  *
  * Returns what the work function set with DMF_QueuedWorkItem_StatusSet, STATUS_SUCCESS if it set nothing; else
- * as DMF_QueuedWorkItem_Enqueue. Misuse: from the Module's own work function
- * (STATUS_INVALID_DEVICE_STATE). Any other thread.
+ * as DMF_QueuedWorkItem_Enqueue; STATUS_INSUFFICIENT_RESOURCES (nothing is queued). Misuse: from the Module's own
+ * work function (STATUS_INVALID_DEVICE_STATE). Any other thread.
  */
 NTSTATUS DMF_QueuedWorkItem_EnqueueAndWait(DMFMODULE DmfModule, VOID* ContextBuffer, ULONG ContextBufferSize);
 

@@ -82,8 +82,8 @@ void DMF_ThreadedBufferQueue_EnqueueAtHead(DMFMODULE DmfModule, VOID* ClientBuff
  *
  * Returns the status that the work callback set, or that DMF_ThreadedBufferQueue_WorkCompleted was given;
  * STATUS_CANCELLED (flushed, or the Module was deleted); STATUS_INVALID_PARAMETER;
- * STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE (also from the Module's own callback: misuse). Any
- * other thread.
+ * STATUS_INSUFFICIENT_RESOURCES (nothing is enqueued); STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE (also
+ * from the Module's own callback: misuse). Any other thread.
  */
 NTSTATUS DMF_ThreadedBufferQueue_EnqueueAndWait(DMFMODULE DmfModule, VOID* ClientBuffer);
 

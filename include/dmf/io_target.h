@@ -169,7 +169,8 @@ BOOLEAN DMF_Request_Cancel(WDFREQUEST Request);
  *
  * Parameters: TimeoutMilliseconds: 0 for ever; Status, Information: get how it ended; may be NULL.
  * Returns STATUS_SUCCESS; STATUS_IO_TIMEOUT (the Request stays pending); STATUS_INVALID_HANDLE (also when it is
- * deleted meanwhile). Any thread but the one that is to complete it.
+ * deleted meanwhile); STATUS_INVALID_DEVICE_STATE (in the Request's own callback: misuse). Any thread but the
+ * one that is to complete it.
  */
 NTSTATUS DMF_Request_Wait(WDFREQUEST Request, ULONG TimeoutMilliseconds, NTSTATUS* Status, ULONG_PTR* Information);
 
@@ -243,7 +244,8 @@ void DMF_HID_OPEN_PARAMS_INIT(DMF_HID_OPEN_PARAMS* Params);
  * Returns STATUS_SUCCESS; STATUS_OBJECT_NAME_NOT_FOUND (no such path); STATUS_NO_SUCH_DEVICE (no device
  * matches); STATUS_ACCESS_DENIED; STATUS_INVALID_PARAMETER (Params; not a HID device);
  * STATUS_INVALID_HANDLE (Device); STATUS_DELETE_PENDING; STATUS_DEVICE_NOT_CONNECTED (it went away
- * meanwhile); STATUS_INSUFFICIENT_RESOURCES. DMF_LastErrorMessageGet says what to do.
+ * meanwhile); STATUS_UNSUCCESSFUL (the system refuses for another reason);
+ * STATUS_INSUFFICIENT_RESOURCES. DMF_LastErrorMessageGet says what to do.
  * Memory: WdfObjectDelete closes the target. Any thread.
  */
 NTSTATUS DMF_IoTarget_HidOpen(WDFDEVICE Device, const DMF_HID_OPEN_PARAMS* Params, WDFIOTARGET* Target);

@@ -41,8 +41,8 @@ WDFDEVICE DMF_ParentDeviceGet(DMFMODULE DmfModule);
  * error (environment variable DMF_MISUSE: abort, print, ignore).
  *
  * The handler gets the Method's name, the handle it was called with, one line of text, and Context;
- * the texts are valid during the call. It may be called on any thread that calls a Method, and may
- * call Methods itself.
+ * the texts are valid during the call. It may be called on any thread that calls a Method and, where what a
+ * callback returned was wrong, on the thread of that callback. It may call Methods itself.
  */
 void DMF_MisuseHandlerSet(EVT_DMF_Misuse* EvtMisuse, VOID* Context);
 

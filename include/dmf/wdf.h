@@ -26,7 +26,8 @@ void WDF_OBJECT_ATTRIBUTES_INIT(PWDF_OBJECT_ATTRIBUTES Attributes);
  *
  * Misuse: a handle that is deleted already or never was one (STATUS_INVALID_HANDLE); from an
  * enumeration callback that runs under the Module's own lock (STATUS_INVALID_DEVICE_STATE, nothing is
- * deleted). The status is DMF_LastStatusGet's.
+ * deleted); a Request that is pending, or the library's (STATUS_INVALID_DEVICE_STATE, nothing is deleted); a
+ * WDFMEMORY (STATUS_INVALID_DEVICE_REQUEST). The status is DMF_LastStatusGet's.
  *
  * Any thread.
  */
@@ -35,7 +36,8 @@ void WdfObjectDelete(WDFOBJECT Object);
 /**
  * Keeps an object's memory and contexts beyond its deletion; its Methods fail all the same.
  *
- * Any thread. Give the reference back with WdfObjectDereference.
+ * Any thread. Give the reference back with WdfObjectDereference. Misuse: no object has that handle; the object
+ * is being destroyed.
  */
 void WdfObjectReference(WDFOBJECT Object);
 

@@ -405,7 +405,7 @@ pub unsafe fn enumerate_pool(
         put(client_buffer, std::ptr::null_mut());
         put(client_buffer_context, std::ptr::null_mut());
     }
-    // The handle speaks first, as in every Method.
+    // The handle speaks first.
     drop(pool.lock()?);
     let Some(callback) = callback else {
         return Err(Error::misuse(Status::INVALID_PARAMETER, "EntryEnumerationCallback is NULL"));

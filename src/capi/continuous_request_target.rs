@@ -534,7 +534,8 @@ const COMPLETION_PASSIVE: ContinuousRequestTarget_CompletionOptions_INT = 1;
 
 /// As DMF_ContinuousRequestTarget_Send, and says where the callback runs.
 ///
-/// Parameters: CompletionOption: Default: the thread that ends the Request; Passive: a passive thread, where it may block.
+/// Parameters: CompletionOption: Default: the thread that ends the Request; Passive: a passive thread, where it may
+/// block.
 /// Returns as DMF_ContinuousRequestTarget_Send; STATUS_INVALID_PARAMETER also for another CompletionOption.
 /// Any thread. Source: Dmf_ContinuousRequestTarget.md, SendEx.
 #[unsafe(export_name = "DMF_ContinuousRequestTarget_SendEx")]

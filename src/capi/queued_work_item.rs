@@ -147,8 +147,8 @@ pub unsafe extern "C" fn enqueue(
 /// As DMF_QueuedWorkItem_Enqueue, and waits until the work is done.
 ///
 /// Returns what the work function set with DMF_QueuedWorkItem_StatusSet, STATUS_SUCCESS if it set nothing; else
-/// as DMF_QueuedWorkItem_Enqueue; STATUS_INSUFFICIENT_RESOURCES (nothing is queued). Misuse: from the Module's own work function
-/// (STATUS_INVALID_DEVICE_STATE). Any other thread.
+/// as DMF_QueuedWorkItem_Enqueue; STATUS_INSUFFICIENT_RESOURCES (nothing is queued). Misuse: from the Module's own
+/// work function (STATUS_INVALID_DEVICE_STATE). Any other thread.
 #[unsafe(export_name = "DMF_QueuedWorkItem_EnqueueAndWait")]
 pub unsafe extern "C" fn enqueue_and_wait(
     dmf_module: DMFMODULE,

@@ -218,8 +218,8 @@ fn enqueue_and_wait_at(
 ///
 /// Returns the status that the work callback set, or that DMF_ThreadedBufferQueue_WorkCompleted was given;
 /// STATUS_CANCELLED (flushed, or the Module was deleted); STATUS_INVALID_PARAMETER;
-/// STATUS_INSUFFICIENT_RESOURCES (nothing is enqueued); STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE (also from the Module's own callback: misuse). Any
-/// other thread.
+/// STATUS_INSUFFICIENT_RESOURCES (nothing is enqueued); STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE (also
+/// from the Module's own callback: misuse). Any other thread.
 #[unsafe(export_name = "DMF_ThreadedBufferQueue_EnqueueAndWait")]
 pub unsafe extern "C" fn enqueue_and_wait(
     dmf_module: DMFMODULE,
