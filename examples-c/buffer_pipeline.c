@@ -223,6 +223,14 @@ static bool summary_show(const TALLY* tallies, double elapsed)
     return complete;
 }
 
+/* The number that a text of up to eight digits names; 0 for any other text. */
+static unsigned long number_parse(const char* text)
+{
+    size_t length = strspn(text, "0123456789");
+
+    return length == 0 || length > 8 || text[length] != '\0' ? 0 : strtoul(text, NULL, 10);
+}
+
 int main(int argc, char** argv)
 {
     TALLY tallies[CONSUMERS];
@@ -230,7 +238,7 @@ int main(int argc, char** argv)
     double begin;
     bool complete;
 
-    pipeline.Readings = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : READINGS_DEFAULT;
+    pipeline.Readings = argc > 1 ? (unsigned)number_parse(argv[1]) : READINGS_DEFAULT;
     if (argc > 2 || pipeline.Readings == 0)
     {
         fprintf(stderr, "usage: buffer_pipeline [READINGS OF EACH PRODUCER]\n");

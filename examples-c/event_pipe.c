@@ -212,6 +212,14 @@ static NTSTATUS pipe_create(WDFDEVICE device, DMFMODULE* module)
     return DMF_NotifyUserWithRequest_Create(device, &attributes, WDF_NO_OBJECT_ATTRIBUTES, module);
 }
 
+/* The number that a text of up to eight digits names; 0 for any other text. */
+static unsigned long number_parse(const char* text)
+{
+    size_t length = strspn(text, "0123456789");
+
+    return length == 0 || length > 8 || text[length] != '\0' ? 0 : strtoul(text, NULL, 10);
+}
+
 int main(int argc, char** argv)
 {
     TALLY tally = {0, 0, 0, true};
@@ -220,7 +228,7 @@ int main(int argc, char** argv)
     pthread_t producer, consumer;
     bool complete;
 
-    event_pipe.Events = argc > 1 ? (ULONG)strtoul(argv[1], NULL, 10) : EVENTS_DEFAULT;
+    event_pipe.Events = argc > 1 ? (ULONG)number_parse(argv[1]) : EVENTS_DEFAULT;
     if (argc > 2 || event_pipe.Events == 0)
     {
         fprintf(stderr, "usage: event_pipe [EVENTS]\n");
@@ -239,7 +247,7 @@ int main(int argc, char** argv)
 
     dropped = DMF_NotifyUserWithRequest_DiscardedCountGet(event_pipe.Module);
     complete = tally.InOrder && tally.Missed == dropped && tally.Received + tally.Missed == event_pipe.Events;
-    printf("%lu events: %lu received, %llu dropped in %lu gaps\n", (unsigned long)event_pipe.Events,
+    printf("%lu events: %lu received, %llu dropped, gaps: %lu\n", (unsigned long)event_pipe.Events,
            (unsigned long)tally.Received, (unsigned long long)dropped, (unsigned long)tally.Gaps);
     printf("%s\n", complete ? "every event was received in order, or counted as dropped" : "events are missing");
     WdfObjectDelete(device);

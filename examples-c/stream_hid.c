@@ -499,12 +499,6 @@ static bool options_parse(int argc, char** argv, OPTIONS* options)
         }
         i++;
     }
-#ifdef DMF_DEMO_RECORDING
-    if (options->Device == NULL)
-    {
-        options->Device = DMF_DEMO_RECORDING;
-    }
-#endif
     if (options->Device == NULL && !options->List)
     {
         fprintf(stderr, "stream_hid: which DEVICE?\n");

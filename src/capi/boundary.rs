@@ -113,6 +113,20 @@ pub fn not_null<T>(pointer: *const T, refusal: &'static str) -> Result<(), Error
     if pointer.is_null() { Err(Error::misuse(Status::INVALID_PARAMETER, refusal)) } else { Ok(()) }
 }
 
+/// As [`not_null`], for Methods that look at their handle later: a handle that is none is refused
+/// first.
+#[inline]
+pub fn not_null_after<T>(
+    pointer: *const T,
+    refusal: &'static str,
+    handle: impl FnOnce() -> Result<(), Error>,
+) -> Result<(), Error> {
+    if pointer.is_null() {
+        handle()?;
+    }
+    not_null(pointer, refusal)
+}
+
 /// Bytes of the caller; NULL is one with a length of 0 only.
 ///
 /// # Safety

@@ -2,7 +2,7 @@
 
 #![allow(non_camel_case_types)]
 
-use super::boundary::{not_null, put, report, status, value};
+use super::boundary::{not_null, not_null_after, put, report, status, value};
 use super::module::{self, Setting, config_init};
 use super::types::*;
 use crate::framework::buffer::{self, ClientBuffer};
@@ -140,6 +140,11 @@ fn pool(module: DMFMODULE) -> Ref<BufferPool> {
     Ref::new(Handle::from_c(module))
 }
 
+/// Whether the handle names an open pool.
+fn exists(module: DMFMODULE) -> Result<(), Error> {
+    pool(module).lock().map(drop)
+}
+
 /// Takes the pool's first buffer and reports an overrun that is found on it.
 fn get_buffer(method: &'static CStr, module: DMFMODULE) -> Result<ClientBuffer, Error> {
     let buffer = pool(module).get()?;
@@ -213,7 +218,7 @@ pub unsafe extern "C" fn get(
 ) -> NTSTATUS {
     const METHOD: &CStr = c"DMF_BufferPool_Get";
     status(METHOD, dmf_module, || {
-        not_null(client_buffer, "ClientBuffer is NULL")?;
+        not_null_after(client_buffer, "ClientBuffer is NULL", || exists(dmf_module))?;
         let client = get_buffer(METHOD, dmf_module)?;
         let context = match client.context_size {
             0 => std::ptr::null_mut(),
@@ -240,9 +245,11 @@ pub unsafe extern "C" fn get_with_memory(
 ) -> NTSTATUS {
     const METHOD: &CStr = c"DMF_BufferPool_GetWithMemory";
     status(METHOD, dmf_module, || {
-        not_null(client_buffer, "ClientBuffer is NULL")?;
-        not_null(client_buffer_context, "ClientBufferContext is NULL")?;
-        not_null(client_buffer_memory, "ClientBufferMemory is NULL")?;
+        not_null_after(client_buffer, "ClientBuffer is NULL", || exists(dmf_module))?;
+        not_null_after(client_buffer_context, "ClientBufferContext is NULL", || {
+            exists(dmf_module)
+        })?;
+        not_null_after(client_buffer_memory, "ClientBufferMemory is NULL", || exists(dmf_module))?;
         let client = get_buffer(METHOD, dmf_module)?;
         // SAFETY: the caller's pointers, not NULL.
         unsafe {
@@ -267,9 +274,11 @@ pub unsafe extern "C" fn get_with_memory_descriptor(
 ) -> NTSTATUS {
     const METHOD: &CStr = c"DMF_BufferPool_GetWithMemoryDescriptor";
     status(METHOD, dmf_module, || {
-        not_null(client_buffer, "ClientBuffer is NULL")?;
-        not_null(memory_descriptor, "MemoryDescriptor is NULL")?;
-        not_null(client_buffer_context, "ClientBufferContext is NULL")?;
+        not_null_after(client_buffer, "ClientBuffer is NULL", || exists(dmf_module))?;
+        not_null_after(memory_descriptor, "MemoryDescriptor is NULL", || exists(dmf_module))?;
+        not_null_after(client_buffer_context, "ClientBufferContext is NULL", || {
+            exists(dmf_module)
+        })?;
         let client = get_buffer(METHOD, dmf_module).map_err(|error| match error.status {
             Status::UNSUCCESSFUL => error.with_status(Status::INSUFFICIENT_RESOURCES),
             _ => error,
@@ -327,7 +336,7 @@ fn put_at(
     client_buffer: *mut VOID,
     end: End,
 ) -> Result<(), Error> {
-    not_null(client_buffer, "ClientBuffer is NULL")?;
+    not_null_after(client_buffer, "ClientBuffer is NULL", || exists(module))?;
     let overrun = pool(module).put_from_client(client_buffer.addr(), end)?;
     report(method, module, overrun);
     Ok(())

@@ -3,7 +3,7 @@
 
 #![allow(non_camel_case_types)]
 
-use super::boundary::{not_null, put, report, status, value};
+use super::boundary::{not_null, not_null_after, put, report, status, value};
 use super::buffer_pool::{FRESH_SETTINGS, descriptor_of, enumerate_pool, put_with_timer, settings};
 use super::module::{self, config_init};
 use super::types::*;
@@ -354,7 +354,7 @@ pub unsafe extern "C" fn flush(dmf_module: DMFMODULE) {
 pub unsafe extern "C" fn reuse(dmf_module: DMFMODULE, client_buffer: *mut VOID) {
     const METHOD: &CStr = c"DMF_BufferQueue_Reuse";
     value(METHOD, dmf_module, || {
-        not_null(client_buffer, "ClientBuffer is NULL")?;
+        not_null_after(client_buffer, "ClientBuffer is NULL", || queue(dmf_module).map(drop))?;
         let queue = Ref::<BufferQueue>::new(Handle::from_c(dmf_module));
         let overrun = queue.reuse_from_client(client_buffer.addr())?;
         report(METHOD, dmf_module, overrun);

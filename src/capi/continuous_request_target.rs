@@ -3,7 +3,7 @@
 
 #![allow(non_camel_case_types)]
 
-use super::boundary::{not_null, put, report, span, status, value};
+use super::boundary::{not_null, not_null_after, put, report, span, status, value};
 use super::module::{self, Setting, config_init};
 use super::types::*;
 use crate::framework::buffer::ClientBuffer;
@@ -266,7 +266,7 @@ fn with<R>(
 pub unsafe extern "C" fn buffer_put(dmf_module: DMFMODULE, client_buffer: *mut VOID) {
     const METHOD: &CStr = c"DMF_ContinuousRequestTarget_BufferPut";
     value(METHOD, dmf_module, || {
-        not_null(client_buffer, "ClientBuffer is NULL")?;
+        not_null_after(client_buffer, "ClientBuffer is NULL", || with(dmf_module, |_| Ok(())))?;
         let address = client_buffer.addr();
         let mut inside = false;
         let done = with(dmf_module, |target| {
@@ -384,17 +384,18 @@ pub unsafe extern "C" fn send_synchronously(
     bytes_written: *mut usize,
 ) -> NTSTATUS {
     status(c"DMF_ContinuousRequestTarget_SendSynchronously", dmf_module, || {
-        // SAFETY: the caller's pointer, or NULL; the spans are used until this returns.
-        let (input, output) = unsafe {
-            put(bytes_written, 0);
-            (
-                span(request_buffer, request_length, "RequestBuffer is NULL")?,
-                span(response_buffer, response_length, "ResponseBuffer is NULL")?,
-            )
-        };
-        let operation = operation(request_type, request_ioctl)?;
-        let timeout = Duration::from_millis(u64::from(request_timeout_milliseconds));
+        // SAFETY: the caller's pointer, or NULL.
+        unsafe { put(bytes_written, 0) };
         let outcome = with(dmf_module, |module| {
+            // SAFETY: the spans are used until this returns.
+            let (input, output) = unsafe {
+                (
+                    span(request_buffer, request_length, "RequestBuffer is NULL")?,
+                    span(response_buffer, response_length, "ResponseBuffer is NULL")?,
+                )
+            };
+            let operation = operation(request_type, request_ioctl)?;
+            let timeout = Duration::from_millis(u64::from(request_timeout_milliseconds));
             module.send_synchronously(Sent { operation, input, output }, timeout)
         })?;
         if !outcome.status.is_success() {

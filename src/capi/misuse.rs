@@ -1,5 +1,6 @@
 //! Misuse, errors, versions: what a program asks the library itself.
 
+use super::boundary::value;
 use super::types::*;
 use crate::framework::misuse;
 use crate::framework::status::{self, Status};
@@ -13,7 +14,10 @@ use std::ffi::c_char;
 /// callback returned was wrong, on the thread of that callback. It may call Methods itself.
 #[unsafe(export_name = "DMF_MisuseHandlerSet")]
 pub unsafe extern "C" fn handler_set(evt_misuse: PEVT_DMF_Misuse, context: *mut VOID) {
-    misuse::set_handler(evt_misuse, context);
+    value(c"DMF_MisuseHandlerSet", std::ptr::null_mut::<VOID>(), || {
+        misuse::set_handler(evt_misuse, context);
+        Ok(())
+    })
 }
 
 /// The status of the calling thread's last Method that does not itself return NTSTATUS.

@@ -135,11 +135,10 @@ impl Client for Callbacks {
         }
     }
 
-    fn canceled(&self, module: Handle, request: Handle) -> bool {
-        let Some(cancel) = self.cancel else { return false };
+    fn canceled(&self, module: Handle, request: Handle) {
+        let Some(cancel) = self.cancel else { return };
         // SAFETY: the program vouches for its callback.
         unsafe { cancel(module.to_c(), request.to_c(), 0, Status::CANCELLED.0) };
-        true
     }
 
     fn clean_up(&self, module: Handle, data: *mut u8) {

@@ -2,7 +2,7 @@
 
 #![allow(non_camel_case_types)]
 
-use super::boundary::{not_null, put, report, status, value};
+use super::boundary::{not_null, not_null_after, put, report, status, value};
 use super::buffer_pool::settings;
 use super::buffer_queue::{DMF_CONFIG_BufferQueue, FRESH_CONFIG, cleanup, hand_out};
 use super::module::{self, config_init};
@@ -287,7 +287,7 @@ pub unsafe extern "C" fn flush(dmf_module: DMFMODULE) {
 pub unsafe extern "C" fn reuse(dmf_module: DMFMODULE, client_buffer: *mut VOID) {
     const METHOD: &CStr = c"DMF_ThreadedBufferQueue_Reuse";
     value(METHOD, dmf_module, || {
-        not_null(client_buffer, "ClientBuffer is NULL")?;
+        not_null_after(client_buffer, "ClientBuffer is NULL", || with(dmf_module, |_| Ok(())))?;
         let address = client_buffer.addr();
         let mut entered = false;
         let done = with(dmf_module, |queue| {

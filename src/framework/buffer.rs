@@ -7,6 +7,7 @@
 
 use super::handle::Handle;
 use super::slab::{self, Meta, Shape, Slab, holder};
+use super::span::Span;
 use super::status::{Error, Status};
 use super::sync::Ordering;
 use std::ptr::NonNull;
@@ -47,6 +48,22 @@ pub fn facts(address: usize) -> Result<Facts, Error> {
             .then(|| Facts { client: client_view(meta), source: meta.slab().source() })
     })
     .flatten()
+    .ok_or_else(slab::no_such_buffer)
+}
+
+/// Copies the start of the context of the buffer at `address`, whoever holds it, if it is one of
+/// `source`.
+pub fn read_context(address: usize, source: Handle, target: &mut [u8]) -> Result<(), Error> {
+    slab::find(address, |meta| {
+        let is_one =
+            meta.slab().source() == source && meta.holder.load(Ordering::Relaxed) != holder::NOBODY;
+        if is_one {
+            Span::of_context(client_view(meta)).copy_to(target);
+        }
+        is_one
+    })
+    .filter(|is_one| *is_one)
+    .map(|_| ())
     .ok_or_else(slab::no_such_buffer)
 }
 

@@ -32,14 +32,6 @@ pub enum Kind {
     QueuedWorkItem,
     ThreadedBufferQueue,
     Thread,
-    Watch,
-}
-
-impl Kind {
-    /// Whether the kind is a Module's.
-    pub fn is_module(self) -> bool {
-        (Kind::RingBuffer as u8..=Kind::Thread as u8).contains(&(self as u8))
-    }
 }
 
 const SLOT_BITS: u32 = 24;

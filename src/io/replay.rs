@@ -7,7 +7,7 @@ use super::reader::{self, Next, Source};
 use super::recording::{self, Recording};
 use super::request::Claim;
 use super::target::{Core, Device, Target, answer_control};
-use crate::framework::memory::Shared;
+use crate::framework::memory::{self, Shared, try_box};
 use crate::framework::status::{Error, Status, fail};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -33,7 +33,7 @@ pub fn open(path: &Path, pace: Pace) -> Result<Target, Error> {
     let text = read_file(path)?;
     let recording = Shared::new(recording::parse(&text).map_err(|error| in_file(path, error))?)?;
     drop(text);
-    let device = crate::framework::memory::try_box(Recorded(recording.clone()))?;
+    let device = try_box(Recorded(recording.clone()))?;
     let core = Core::new(recording.layout, device)?;
     let player = Player { recording, pace, next: 0, round: 0, clock: None };
     let thread = reader::start("dmf-replay", core.clone(), player)?;
@@ -62,8 +62,8 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
         return Err(fail!(INVALID_PARAMETER, "{}: larger than 1 GiB", path.display()));
     }
     let mut text = Vec::new();
-    text.try_reserve_exact(facts.len() as usize + 1)
-        .map_err(|_| crate::framework::memory::no_memory())?;
+    memory::permit()?;
+    text.try_reserve_exact(facts.len() as usize + 1).map_err(|_| memory::no_memory())?;
     file.take(LARGEST_FILE).read_to_end(&mut text).map_err(failed)?;
     Ok(text)
 }

@@ -107,6 +107,13 @@ pub struct Request {
 impl Object for Request {
     const KIND: Kind = Kind::Request;
 
+    fn close(&mut self, _handle: Handle) {
+        // Whoever waits finds the handle dead.
+        if self.waiters > 0 {
+            tell_waiters();
+        }
+    }
+
     fn before_delete(handle: Handle) {
         Ref::<Request>::new(handle).end_for_deletion();
     }
@@ -371,8 +378,7 @@ impl Ref<Request> {
             let waited_for = request.waiters > 0;
             drop(request);
             if waited_for {
-                drop(TOLD.lock());
-                CHANGED.notify_all();
+                tell_waiters();
             }
         }
     }
@@ -383,7 +389,12 @@ impl Ref<Request> {
         self.lock()?.waiters += 1;
         let mut told = TOLD.lock();
         let result = loop {
-            let request = self.lock()?;
+            let Ok(request) = self.lock() else {
+                return Err(Error::new(
+                    Status::INVALID_HANDLE,
+                    "the Request was deleted meanwhile",
+                ));
+            };
             if request.told {
                 break Ok(Outcome { status: request.status, information: request.information });
             }
@@ -502,6 +513,11 @@ impl Ref<Request> {
 /// Told when a Request's completion has run and somebody waits.
 static TOLD: Mutex<()> = Mutex::new(());
 static CHANGED: Condvar = Condvar::new();
+
+fn tell_waiters() {
+    drop(TOLD.lock());
+    CHANGED.notify_all();
+}
 
 impl Request {
     fn new(owner: SharedOwner, tag: usize) -> Self {

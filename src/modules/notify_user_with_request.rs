@@ -51,8 +51,8 @@ pub trait Client: Send + Sync {
         status: Status,
     );
 
-    /// The Client's cancel callback, if there is one. False: there is none.
-    fn canceled(&self, module: Handle, request: Handle) -> bool;
+    /// The Client's cancel callback, if there is one.
+    fn canceled(&self, module: Handle, request: Handle);
 
     /// The Client's data cleanup callback, if there is one.
     fn clean_up(&self, module: Handle, data: *mut u8);
@@ -101,6 +101,10 @@ impl Note {
     fn read(context: Span) -> Self {
         let mut bytes = [0; Self::SIZE as usize];
         context.copy_to(&mut bytes);
+        Self::of(bytes)
+    }
+
+    fn of(bytes: [u8; Self::SIZE as usize]) -> Self {
         let long = |at: usize| {
             let mut eight = [0; 8];
             eight.copy_from_slice(&bytes[at..at + 8]);
@@ -235,14 +239,10 @@ impl NotifyUserWithRequest {
 
     /// When the data came whose copy stands at `address`.
     pub fn data_timestamp(&self, address: usize) -> Result<u64, Error> {
-        let facts = buffer::facts(address)?;
-        if Some(facts.source) != self.shared.data.map(|pools| pools.producer.handle) {
-            return Err(Error::misuse(
-                Status::INVALID_PARAMETER,
-                "the buffer is none of this Module's",
-            ));
-        }
-        Ok(Note::read(Span::of_context(facts.client)).timestamp)
+        let mut note = [0; Note::SIZE as usize];
+        let source = self.data()?.producer.handle;
+        buffer::read_context(address, source, &mut note)?;
+        Ok(Note::of(note).timestamp)
     }
 
     pub fn request_timestamp(&self, request: Ref<Request>) -> Result<u64, Error> {

@@ -13,7 +13,7 @@ use crate::framework::memory::{Shared, try_box, try_push};
 use crate::framework::passive::{self, SharedTask, Task};
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
-use crate::framework::sync::{AtomicBool, AtomicU64, Condvar, Mutex, Ordering};
+use crate::framework::sync::{AtomicBool, AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
 use crate::framework::table::{Object, Ref};
 use crate::framework::tree::{self, Draft};
 
@@ -40,13 +40,13 @@ struct Runner {
     changed: Condvar,
     accepted: AtomicU64,
     done: AtomicU64,
+    /// The task is posted or runs. Changed under the lock of `state`.
+    posted: AtomicBool,
     closing: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
-    /// The task is posted or runs.
-    posted: bool,
     /// The buffer that is being worked on, and the status that the Client set for it.
     current: Option<(usize, Status)>,
     waiting: Vec<Waiting>,
@@ -80,6 +80,7 @@ impl QueuedWorkItem {
             changed: Condvar::new(),
             accepted: AtomicU64::new(0),
             done: AtomicU64::new(0),
+            posted: AtomicBool::new(false),
             closing: AtomicBool::new(false),
         })?;
         let task = Shared::new(try_box(Run(runner.clone()))? as Box<dyn Task>)?;
@@ -119,7 +120,7 @@ impl QueuedWorkItem {
         state.ticket += 1;
         runner.accepted.fetch_add(1, Ordering::SeqCst);
         runner.pools.consumer.put(buffer, End::Tail);
-        if !std::mem::replace(&mut state.posted, true) {
+        if !runner.posted.swap(true, Ordering::SeqCst) {
             self.passive.post(self.task.clone());
         }
         if !wait {
@@ -180,7 +181,7 @@ impl Object for QueuedWorkItem {
     }
 
     fn drained(&self) -> bool {
-        self.runner.is_done()
+        !self.runner.posted.load(Ordering::SeqCst)
     }
 }
 
@@ -195,8 +196,19 @@ impl Task for Run {
 }
 
 impl Runner {
-    fn is_done(&self) -> bool {
-        self.done.load(Ordering::SeqCst) == self.accepted.load(Ordering::SeqCst)
+    /// The task is over: what was accepted is done, except what somebody who guessed the handle of the
+    /// queue below took out of it. Nobody waits for that.
+    fn end(&self, mut state: MutexGuard<'_, State>) {
+        for waiting in &mut state.waiting {
+            waiting.status.get_or_insert(Status::CANCELLED);
+        }
+        self.done.store(self.accepted.load(Ordering::SeqCst), Ordering::SeqCst);
+        self.posted.store(false, Ordering::SeqCst);
+        drop(state);
+        self.changed.notify_all();
+        if self.closing.load(Ordering::SeqCst) {
+            tree::tell();
+        }
     }
 
     /// Does the oldest work. False: there was none, and the task is over.
@@ -204,7 +216,7 @@ impl Runner {
         let buffer = {
             let mut state = self.state.lock();
             let Ok(buffer) = self.pools.consumer.get() else {
-                state.posted = false;
+                self.end(state);
                 return false;
             };
             let address = buffer.view().buffer.as_ptr().addr();
@@ -229,9 +241,6 @@ impl Runner {
             self.done.fetch_add(1, Ordering::SeqCst);
         }
         self.changed.notify_all();
-        if self.closing.load(Ordering::SeqCst) && self.is_done() {
-            tree::tell();
-        }
         true
     }
 }

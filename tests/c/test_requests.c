@@ -1341,6 +1341,47 @@ TEST(returning_and_canceling_at_the_same_time_end_a_pending_request_once)
     CHECK_MISUSE(0);
 }
 
+/* ------------------------------------------------------------------------------- deletion under a waiting thread */
+
+static VOID deletes_its_request(WDFREQUEST Request, NTSTATUS Status, ULONG_PTR Information, VOID* Context)
+{
+    (void)Status;
+    (void)Information;
+    (void)Context;
+    WdfObjectDelete(Request);
+}
+
+static void* waits_for_ever(void* request)
+{
+    return (void*)(intptr_t)DMF_Request_Wait(request, 0, NULL, NULL);
+}
+
+TEST(a_thread_that_waits_is_told_when_the_request_is_deleted)
+{
+    for (unsigned completed = 0; completed < 2; completed++)
+    {
+        WDFREQUEST request = NULL;
+        pthread_t thread;
+        void* status;
+
+        REQUIRE_SUCCESS(
+            DMF_Request_Create(NULL, NULL, 0, NULL, 0, 0, completed ? deletes_its_request : NULL, NULL, &request));
+        REQUIRE(pthread_create(&thread, NULL, waits_for_ever, request) == 0);
+        harness_sleep_milliseconds(20);
+        if (completed)
+        {
+            WdfRequestComplete(request, STATUS_SUCCESS);
+        }
+        else
+        {
+            WdfObjectDelete(request);
+        }
+        pthread_join(thread, &status);
+        CHECK_STATUS((NTSTATUS)(intptr_t)status, STATUS_INVALID_HANDLE);
+    }
+    CHECK_MISUSE(0);
+}
+
 int main(void)
 {
     RUN(create_needs_a_place_for_the_handle);
@@ -1406,5 +1447,6 @@ int main(void)
     RUN(completing_and_canceling_at_the_same_time_end_a_marked_request_once);
     RUN(canceling_twice_at_the_same_time_and_completing_end_a_request_once);
     RUN(returning_and_canceling_at_the_same_time_end_a_pending_request_once);
+    RUN(a_thread_that_waits_is_told_when_the_request_is_deleted);
     return TESTS_RESULT();
 }
