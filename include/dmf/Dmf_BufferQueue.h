@@ -14,7 +14,8 @@ typedef struct {
      */
     BufferPool_SourceSettings SourceSettings;
     /**
-     * Called before a buffer is reused or flushed; may be NULL.
+     * Called before a buffer is reused or flushed, on the thread that does it, for several buffers at the same
+     * time if several threads do; may be NULL.
      */
     EVT_DMF_BufferQueue_ReuseCleanup* EvtBufferQueueReuseCleanup;
 } DMF_CONFIG_BufferQueue;

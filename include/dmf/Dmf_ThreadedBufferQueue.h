@@ -26,7 +26,8 @@ typedef struct {
      */
     EVT_DMF_Thread_Function* EvtThreadedBufferQueuePost;
     /**
-     * Called before a buffer is reused or flushed; may be NULL.
+     * Called before a buffer is reused or flushed, on the thread that does it, for several buffers at the same
+     * time if several threads do; may be NULL.
      */
     EVT_DMF_ThreadedBufferQueue_ReuseCleanup* EvtThreadedBufferQueueReuseCleanup;
 } DMF_CONFIG_ThreadedBufferQueue;

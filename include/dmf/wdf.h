@@ -26,8 +26,8 @@ void WDF_OBJECT_ATTRIBUTES_INIT(PWDF_OBJECT_ATTRIBUTES Attributes);
  *
  * Misuse: a handle that is deleted already or never was one (STATUS_INVALID_HANDLE); from an
  * enumeration callback that runs under the Module's own lock (STATUS_INVALID_DEVICE_STATE, nothing is
- * deleted); a Request that is pending, or the library's (STATUS_INVALID_DEVICE_STATE, nothing is deleted); a
- * WDFMEMORY (STATUS_INVALID_DEVICE_REQUEST). The status is DMF_LastStatusGet's.
+ * deleted); a Request that is pending, or the library's; a part of a Module, such as the inner BufferPool of a
+ * queue (STATUS_INVALID_DEVICE_STATE, nothing is deleted); a WDFMEMORY (STATUS_INVALID_DEVICE_REQUEST). The status is DMF_LastStatusGet's.
  *
  * Any thread.
  */

@@ -23,7 +23,8 @@ use std::ffi::CStr;
 pub struct DMF_CONFIG_BufferQueue {
     /// How the Producer's buffers are made.
     pub source_settings: BufferPool_SourceSettings,
-    /// Called before a buffer is reused or flushed; may be NULL.
+    /// Called before a buffer is reused or flushed, on the thread that does it, for several buffers at the same
+    /// time if several threads do; may be NULL.
     pub evt_buffer_queue_reuse_cleanup: PEVT_DMF_BufferQueue_ReuseCleanup,
 }
 

@@ -42,8 +42,8 @@ pub unsafe extern "C" fn attributes_init(attributes: PWDF_OBJECT_ATTRIBUTES) {
 ///
 /// Misuse: a handle that is deleted already or never was one (STATUS_INVALID_HANDLE); from an
 /// enumeration callback that runs under the Module's own lock (STATUS_INVALID_DEVICE_STATE, nothing is
-/// deleted); a Request that is pending, or the library's (STATUS_INVALID_DEVICE_STATE, nothing is deleted); a
-/// WDFMEMORY (STATUS_INVALID_DEVICE_REQUEST). The status is DMF_LastStatusGet's.
+/// deleted); a Request that is pending, or the library's; a part of a Module, such as the inner BufferPool of a
+/// queue (STATUS_INVALID_DEVICE_STATE, nothing is deleted); a WDFMEMORY (STATUS_INVALID_DEVICE_REQUEST). The status is DMF_LastStatusGet's.
 ///
 /// Any thread.
 #[unsafe(export_name = "WdfObjectDelete")]
@@ -54,6 +54,12 @@ pub unsafe extern "C" fn delete(object: WDFOBJECT) {
             return Err(Error::misuse(
                 Status::INVALID_DEVICE_REQUEST,
                 "a pool's memory is deleted with its pool; put the buffer back instead",
+            ));
+        }
+        if tree::is_part(handle) {
+            return Err(Error::misuse(
+                Status::INVALID_DEVICE_STATE,
+                "the object is a part of its Module, and is deleted with it",
             ));
         }
         crate::io::request::check_delete(handle)?;
@@ -159,6 +165,7 @@ impl Attributes {
                 cleanup: attributes.evt_cleanup_callback,
                 destroy: attributes.evt_destroy_callback,
                 pre_close: None,
+                is_part: false,
             },
             context,
         })

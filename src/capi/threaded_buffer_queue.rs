@@ -29,7 +29,8 @@ pub struct DMF_CONFIG_ThreadedBufferQueue {
     pub evt_threaded_buffer_queue_work: PEVT_DMF_ThreadedBufferQueue_Callback,
     /// Called when the thread ends; may be NULL.
     pub evt_threaded_buffer_queue_post: PEVT_DMF_Thread_Function,
-    /// Called before a buffer is reused or flushed; may be NULL.
+    /// Called before a buffer is reused or flushed, on the thread that does it, for several buffers at the same
+    /// time if several threads do; may be NULL.
     pub evt_threaded_buffer_queue_reuse_cleanup: PEVT_DMF_ThreadedBufferQueue_ReuseCleanup,
 }
 

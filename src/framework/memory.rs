@@ -110,12 +110,18 @@ pub fn try_vec(bytes: &[u8]) -> Result<Vec<u8>, Error> {
 }
 
 /// Zeroed bytes of a fixed length, on a cache line. The system gives large ones page by page when
-/// they are touched.
+/// they are touched: the line is found inside memory of the ordinary alignment, since for a larger
+/// one the allocator writes all the zeros itself.
 pub struct Block {
     memory: NonNull<u8>,
     layout: Layout,
+    /// From the start of the memory to the first byte.
+    offset: usize,
     length: usize,
 }
+
+const CACHE_LINE: usize = 64;
+const ORDINARY_ALIGNMENT: usize = 16;
 
 // SAFETY: the block owns its bytes.
 unsafe impl Send for Block {}
@@ -124,13 +130,17 @@ unsafe impl Sync for Block {}
 
 impl Block {
     pub fn new(length: usize) -> Result<Self, Error> {
-        let layout = Layout::from_size_align(length.max(1), 64).map_err(|_| no_memory())?;
-        Ok(Self { memory: allocate_zeroed(layout)?, layout, length })
+        let size = length.checked_add(CACHE_LINE - ORDINARY_ALIGNMENT).ok_or_else(no_memory)?;
+        let layout = Layout::from_size_align(size, ORDINARY_ALIGNMENT).map_err(|_| no_memory())?;
+        let memory = allocate_zeroed(layout)?;
+        let offset = memory.as_ptr().addr().wrapping_neg() % CACHE_LINE;
+        Ok(Self { memory, layout, offset, length })
     }
 
     /// Where the bytes are, for C.
     pub fn address(&self) -> NonNull<u8> {
-        self.memory
+        // SAFETY: the offset is below what was allocated beyond the length.
+        unsafe { self.memory.add(self.offset) }
     }
 }
 
@@ -139,7 +149,7 @@ impl Deref for Block {
     #[inline]
     fn deref(&self) -> &[u8] {
         // SAFETY: the block owns `length` initialised bytes.
-        unsafe { std::slice::from_raw_parts(self.memory.as_ptr(), self.length) }
+        unsafe { std::slice::from_raw_parts(self.address().as_ptr(), self.length) }
     }
 }
 
@@ -147,7 +157,7 @@ impl DerefMut for Block {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: as above, and borrowed exclusively.
-        unsafe { std::slice::from_raw_parts_mut(self.memory.as_ptr(), self.length) }
+        unsafe { std::slice::from_raw_parts_mut(self.address().as_ptr(), self.length) }
     }
 }
 

@@ -84,7 +84,7 @@ impl Side {
     }
 }
 
-const CHUNK: usize = 128;
+const CHUNK: usize = 64;
 const CHUNKS: usize = SLOTS as usize / CHUNK;
 
 static DIRECTORY: [AtomicPtr<Slot>; CHUNKS] =

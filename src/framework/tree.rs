@@ -36,6 +36,8 @@ pub struct Choices {
     pub destroy: Option<ObjectCallback>,
     /// Modules only.
     pub pre_close: Option<ObjectCallback>,
+    /// A part of its parent: C does not delete it.
+    pub is_part: bool,
 }
 
 /// No slot.
@@ -78,7 +80,13 @@ impl Life {
             handle: Handle::NULL,
             references: 0,
             class: None,
-            choices: Choices { parent: None, cleanup: None, destroy: None, pre_close: None },
+            choices: Choices {
+                parent: None,
+                cleanup: None,
+                destroy: None,
+                pre_close: None,
+                is_part: false,
+            },
             remover: 0,
             parent: NONE,
             newest_child: NONE,
@@ -271,6 +279,12 @@ pub fn state_of(handle: Handle) -> Existence {
     }
 }
 
+/// Whether an object is a part of its parent.
+pub fn is_part(handle: Handle) -> bool {
+    let mut tree = TREE.lock();
+    tree.find(handle).is_some_and(|number| tree.life(number).choices.is_part)
+}
+
 /// The parent of an object that still exists.
 pub fn parent_of(handle: Handle) -> Option<Handle> {
     let mut tree = TREE.lock();
@@ -363,7 +377,7 @@ impl Draft {
 
     /// The first step of making a child.
     pub fn child(&self, kind: Kind) -> Result<Draft, Error> {
-        reserve(kind, Choices { parent: Some(self.handle), ..Choices::default() })
+        reserve(kind, Choices { parent: Some(self.handle), is_part: true, ..Choices::default() })
     }
 
     /// Attaches a zeroed context.

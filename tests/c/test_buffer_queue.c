@@ -1533,6 +1533,39 @@ TEST(every_method_refuses_a_handle_that_is_no_queue)
     WdfObjectDelete(device);
 }
 
+static BufferPool_EnumerationDispositionType tells_the_inner_pool(DMFMODULE DmfModule, VOID* ClientBuffer,
+                                                                  VOID* ClientBufferContext,
+                                                                  VOID* ClientDriverCallbackContext)
+{
+    (void)ClientBuffer;
+    (void)ClientBufferContext;
+    *(DMFMODULE*)ClientDriverCallbackContext = DmfModule;
+    return BufferPool_EnumerationDisposition_StopEnumeration;
+}
+
+TEST(the_inner_pool_of_a_queue_is_not_deleted_by_its_handle)
+{
+    DMF_CONFIG_BufferQueue config;
+    DMF_MODULE_ATTRIBUTES attributes;
+    DMFMODULE queue = NULL;
+    DMFMODULE pool = NULL;
+    VOID* buffer = NULL;
+
+    DMF_CONFIG_BufferQueue_AND_ATTRIBUTES_INIT(&config, &attributes);
+    config.SourceSettings.BufferCount = 1;
+    config.SourceSettings.BufferSize = 16;
+    REQUIRE_SUCCESS(DMF_BufferQueue_Create(NULL, &attributes, NULL, &queue));
+    REQUIRE_SUCCESS(DMF_BufferQueue_Fetch(queue, &buffer, NULL));
+    DMF_BufferQueue_Enqueue(queue, buffer);
+    DMF_BufferQueue_Enumerate(queue, tells_the_inner_pool, &pool, NULL, NULL);
+    REQUIRE(pool != NULL);
+    WdfObjectDelete(pool);
+    CHECK_STATUS(DMF_LastStatusGet(), STATUS_INVALID_DEVICE_STATE);
+    CHECK_MISUSE(1);
+    CHECK_EQUAL(DMF_BufferQueue_Count(queue), 1);
+    WdfObjectDelete(queue);
+}
+
 int main(void)
 {
     RUN(a_queue_needs_a_source_that_can_be);
@@ -1598,5 +1631,6 @@ int main(void)
     RUN(a_queue_can_be_deleted_in_its_cleanup_callback);
     RUN(deleting_the_device_deletes_its_queues_and_their_pools);
     RUN(every_method_refuses_a_handle_that_is_no_queue);
+    RUN(the_inner_pool_of_a_queue_is_not_deleted_by_its_handle);
     return TESTS_RESULT();
 }

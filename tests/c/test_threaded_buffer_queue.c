@@ -160,8 +160,11 @@ static VOID CleansUp(DMFMODULE DmfModule, VOID* ClientBuffer, VOID* ClientBuffer
 {
     Work* work = ClientBuffer;
     saw_event(CLEANED + work->Number);
+    /* Flush and the queue's thread may clean up two buffers at the same time. */
+    pthread_mutex_lock(&saw.Lock);
     saw.CleanupModule = DmfModule;
     saw.CleanupContext = ClientBufferContext;
+    pthread_mutex_unlock(&saw.Lock);
     if (saw.InCleanup != NULL)
     {
         saw.InCleanup(DmfModule, work);
