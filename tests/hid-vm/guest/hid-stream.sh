@@ -11,9 +11,15 @@ run_test() {
 
 # ---- stream_hid
 
+# forget FILE: what an earlier program said there is not what the next one says.
+forget() {
+    rm -f "$1"
+}
+
 # stream_ten_thousand REQUESTS: 64-byte reports at 1,000/s. The last one's number and the count leave no room for a gap.
 stream_ten_thousand() {
     start_uhid_device
+    forget /tmp/stream.out
     stream_hid --requests "$1" --count 10000 --seconds 60 "$node" > /tmp/stream.out &
     stream_pid=$!
     # Its first line says that it streams.
@@ -32,6 +38,7 @@ stream_ten_thousand() {
 
 stream_until_interrupted() {
     start_uhid_device
+    forget /tmp/stream.out
     stream_hid "$node" > /tmp/stream.out &
     stream_pid=$!
     wait_for /tmp/stream.out 'reports/s' > /dev/null
@@ -47,6 +54,7 @@ stream_until_interrupted() {
 
 stream_until_unplugged() {
     start_uhid_device
+    forget /tmp/stream.out
     stream_hid "$node" > /tmp/stream.out 2> /tmp/stream.err &
     stream_pid=$!
     wait_for /tmp/stream.out 'reports/s' > /dev/null
@@ -93,6 +101,7 @@ record_and_replay() {
     start_uhid_device
     descriptor=$(descriptor_of_node)
     size=$(echo "$descriptor" | wc -w)
+    forget /tmp/record.err
     record_hid --output /tmp/recording.hid --count 50 --seconds 60 "$node" 2> /tmp/record.err &
     record_pid=$!
     # The head is in the file once the stream runs.
