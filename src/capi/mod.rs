@@ -8,6 +8,7 @@ mod boundary;
 pub mod buffer_pool;
 pub mod buffer_queue;
 pub mod continuous_request_target;
+pub mod continuous_request_target_send;
 pub mod device;
 pub mod hid;
 pub mod io_target;

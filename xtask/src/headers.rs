@@ -52,7 +52,7 @@ const HEADERS: [Header; 11] = [
     of_module("Dmf_NotifyUserWithRequest.h", &["notify_user_with_request.rs"], &["Dmf_BufferQueue.h"]),
     Header {
         file: "Dmf_ContinuousRequestTarget.h",
-        sources: &["continuous_request_target.rs"],
+        sources: &["continuous_request_target.rs", "continuous_request_target_send.rs"],
         includes: &["Dmf_BufferPool.h", "io_target.h"],
         trailer: Some(
             "
