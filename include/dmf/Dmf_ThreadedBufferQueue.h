@@ -37,7 +37,7 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * Initializes a Config (PoolType NonPagedPoolNx, the rest zero) and attributes that lead to it.
+ * Initializes a Config (all zero) and attributes that lead to it.
  */
 void DMF_CONFIG_ThreadedBufferQueue_AND_ATTRIBUTES_INIT(DMF_CONFIG_ThreadedBufferQueue* ModuleConfig,
                                                         DMF_MODULE_ATTRIBUTES* ModuleAttributes);

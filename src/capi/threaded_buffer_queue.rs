@@ -4,7 +4,7 @@
 
 use super::boundary::{not_null, not_null_after, put, report, status, value};
 use super::buffer_pool::settings;
-use super::buffer_queue::{DMF_CONFIG_BufferQueue, FRESH_CONFIG, cleanup, hand_out};
+use super::buffer_queue::{DMF_CONFIG_BufferQueue, cleanup, hand_out};
 use super::module::{self, config_init};
 use super::types::*;
 use crate::framework::buffer::ClientBuffer;
@@ -34,20 +34,15 @@ pub struct DMF_CONFIG_ThreadedBufferQueue {
     pub evt_threaded_buffer_queue_reuse_cleanup: PEVT_DMF_ThreadedBufferQueue_ReuseCleanup,
 }
 
-/// Initializes a Config (PoolType NonPagedPoolNx, the rest zero) and attributes that lead to it.
+/// Initializes a Config (all zero) and attributes that lead to it.
 #[unsafe(export_name = "DMF_CONFIG_ThreadedBufferQueue_AND_ATTRIBUTES_INIT")]
 pub unsafe extern "C" fn config_and_attributes_init(
     module_config: *mut DMF_CONFIG_ThreadedBufferQueue,
     module_attributes: *mut DMF_MODULE_ATTRIBUTES,
 ) {
     value(c"DMF_CONFIG_ThreadedBufferQueue_AND_ATTRIBUTES_INIT", module_config, || {
-        let fresh = DMF_CONFIG_ThreadedBufferQueue {
-            buffer_queue_config: FRESH_CONFIG,
-            evt_threaded_buffer_queue_pre: None,
-            evt_threaded_buffer_queue_work: None,
-            evt_threaded_buffer_queue_post: None,
-            evt_threaded_buffer_queue_reuse_cleanup: None,
-        };
+        // SAFETY: a Config of integers and optional callbacks may be zero.
+        let fresh = unsafe { std::mem::zeroed() };
         // SAFETY: the caller's pointers, or NULL.
         unsafe { config_init(module_config, module_attributes, attributes_init, fresh) }
     })
