@@ -379,6 +379,7 @@ TEST(a_config_starts_as_zeros)
     CHECK(config.BufferQueueConfig.EvtBufferQueueReuseCleanup == NULL);
     CHECK_EQUAL(config.BufferQueueConfig.SourceSettings.BufferCount, 0);
     CHECK_EQUAL(config.BufferQueueConfig.SourceSettings.BufferSize, 0);
+    CHECK_EQUAL(config.BufferQueueConfig.SourceSettings.PoolType, 0);
     CHECK_POINTER(attributes.ModuleConfigPointer, &config);
     CHECK_EQUAL(attributes.SizeOfModuleSpecificConfig, sizeof(config));
     CHECK(attributes.InstanceCreator == DMF_ThreadedBufferQueue_Create);
@@ -1725,20 +1726,6 @@ TEST(a_reference_keeps_the_handle_and_not_the_methods)
     WdfObjectDereference(queue);
 }
 
-TEST(a_config_starts_as_zeros)
-{
-    DMF_CONFIG_ThreadedBufferQueue config;
-    DMF_CONFIG_ThreadedBufferQueue zeros;
-    DMF_MODULE_ATTRIBUTES attributes;
-
-    memset(&config, 0xFF, sizeof(config));
-    memset(&zeros, 0, sizeof(zeros));
-    DMF_CONFIG_ThreadedBufferQueue_AND_ATTRIBUTES_INIT(&config, &attributes);
-    CHECK(memcmp(&config, &zeros, sizeof(config)) == 0);
-    CHECK(attributes.ModuleConfigPointer == &config);
-    CHECK(attributes.InstanceCreator == DMF_ThreadedBufferQueue_Create);
-}
-
 int main(void)
 {
     RUN(a_config_starts_as_zeros);
@@ -1814,6 +1801,5 @@ int main(void)
 
     RUN(what_is_not_a_queue_is_refused_by_every_method);
     RUN(a_reference_keeps_the_handle_and_not_the_methods);
-    RUN(a_config_starts_as_zeros);
     return TESTS_RESULT();
 }
