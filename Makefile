@@ -28,7 +28,13 @@ build: configure ## build the library, the examples and the test programs
 test: test-tools ## run everything that can be tested on this machine
 	cargo test --workspace
 	@$(MAKE) build
-	ctest --test-dir $(BUILD) --output-on-failure --parallel 2
+	ctest --test-dir $(BUILD) --output-on-failure --parallel 2 --label-exclude '^all$$'
+
+.PHONY: test-all
+test-all: ## run the longer tests: packaging, other languages, docs, reliability
+	@scripts/tools.sh all
+	@$(MAKE) build
+	ctest --test-dir $(BUILD) --output-on-failure --parallel 2 --label-regex '^all$$'
 
 .PHONY: headers
 headers: ## generate the headers and the list of symbols from the sources

@@ -1,5 +1,5 @@
 # The tests beyond `cargo test`. Labels: `valgrind` (the C tests once more, under valgrind), `vm` (real HID devices in a
-# virtual machine); everything else has none.
+# virtual machine), `all` (only in `make test-all`); everything else has none.
 
 include(CheckLanguage)
 find_program(BASH_PROGRAM bash REQUIRED)

@@ -1,11 +1,27 @@
 #!/usr/bin/env bash
-# Makes sure that the tools for building (and testing) are there: tools.sh build|test
+# Makes sure that the tools for building (and testing) are there: tools.sh build|test|all
 # Installs what is missing with apt-get where that is possible without a password; else names the command and fails.
 set -euo pipefail
 
-declare -A package_of=([cmake]=cmake [cc]=gcc [make]=make [pkg-config]=pkg-config)
-if [ "${1:-build}" = test ]; then
-    package_of+=([c++]=g++ [valgrind]=valgrind [nm]=binutils [readelf]=binutils)
+# Which package brings which command.
+declare -A package_of=(
+    [cmake]=cmake
+    [cc]=gcc
+    [make]=make
+    [pkg-config]=pkg-config
+)
+stage=${1:-build}
+if [ "$stage" != build ]; then
+    package_of+=(
+        [c++]=g++
+        [valgrind]=valgrind
+        [nm]=binutils
+        [readelf]=binutils
+    )
+fi
+if [ "$stage" = all ]; then
+    package_of+=(
+    )
 fi
 
 if ! command -v cargo >/dev/null; then
