@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The only folders that own memory or take pointers.
 const FOLDERS_WITH_UNSAFE: [&str; 2] = ["capi", "framework"];
 /// The files of `src/io` that hold the operating-system calls of one interface, and are named for it.
-const OPERATING_SYSTEM_CALLS: [&str; 1] = ["hidraw"];
+const OPERATING_SYSTEM_CALLS: [&str; 2] = ["epoll", "hidraw"];
 
 /// A line of source: what the compiler reads, and what people read.
 #[derive(Default)]

@@ -4,6 +4,7 @@
 //! completed at once and sent again does not recurse. A Request that the callback keeps may be
 //! completed from any thread.
 
+use super::reader::Source;
 use super::report_descriptor::Layout;
 use super::request::{Claim, Operation, Outcome};
 use super::request_state::Holder;
@@ -44,7 +45,7 @@ impl Device for Client {
         Holder::Callback(false)
     }
 
-    fn perform(&self, claim: Claim) {
+    fn perform(&self, _core: &Core, _source: Option<&mut dyn Source>, claim: Claim) {
         frames::within(self.handle, Activity::Callback, || {
             match self.implementation.perform(&claim) {
                 Some(Outcome { status, information }) => {
@@ -81,7 +82,7 @@ fn run(core: &Shared<Core>) {
                 }
             }
         };
-        core.perform(claim);
+        core.device.perform(core, None, claim);
     }
 }
 

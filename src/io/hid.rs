@@ -1,34 +1,35 @@
-//! A real HID device as a target, through the crate `hidapi`.
+//! Finds and opens HID devices, through the crate `hidapi`.
 //!
-//! hidapi's calls cannot be cancelled, so nothing waits for one: reads go, in slices, into a scratch
-//! buffer on the device's own thread, and Requests wait in the target's queue. The device stays open
-//! while nobody reads (the first moments after an open lose reports); what the system kept meanwhile
-//! is thrown away when reading starts again.
+//! hidapi's calls cannot be cancelled, so nothing waits for one: Requests wait in the target's queue, and
+//! what may block has a thread of its own. The device stays open while nobody reads (the first moments
+//! after an open lose reports); what the system kept meanwhile is thrown away when reading starts again.
 //!
-//! Reports come through a duplicate of hidapi's descriptor where one is found ([`super::hidraw`]): it
-//! gives all that the system kept of a device that is gone before it tells so. Elsewhere they come
-//! through hidapi's own read, which does not. The environment variable `DMF_HID_WAIT`, `descriptor` or
-//! `slices`, chooses.
+//! Reports come by one of two ways, which the environment variable `DMF_HID_WAIT`, `descriptor` or
+//! `slices`, chooses:
+//! - through a duplicate of hidapi's descriptor where one is found ([`super::hidraw`]). One thread
+//!   waits for all devices ([`super::pump`]), and all that the system kept of a device that is gone
+//!   comes before its end is told;
+//! - elsewhere through hidapi's own read, in slices, on a thread for each device. It loses what the
+//!   system kept of a device that is gone.
 //!
 //! On the C surface the first byte of every report is its ID; devices without IDs do not send one, so
 //! a zero is put before their reports.
 
+use super::hid_device::Controls;
 use super::hid_error;
+use super::hid_reports::{Reports, Way};
 use super::hidraw::{Descriptor, Opened};
-use super::reader::{self, Drain, Next, Source};
-use super::report_descriptor::{self, Layout};
+use super::reader;
+use super::report_descriptor;
 use super::request::Claim;
-use super::target::{Core, Device, Target, answer_control};
+use super::target::{Core, Target};
 use crate::framework::memory::{Block, Shared, try_box, try_vec};
 use crate::framework::status::{Error, Status, fail};
-use crate::framework::sync::{Mutex, Ordering};
+use crate::framework::sync::Mutex;
 use hidapi::{DeviceInfo, HidApi, HidDevice, HidResult};
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
-
-/// The report descriptor of the device.
-pub const IOCTL_HID_GET_REPORT_DESCRIPTOR: u32 = 0x000B_0007;
 
 /// No report descriptor is longer (the kernel's own limit).
 const LONGEST_DESCRIPTOR: usize = 4096;
@@ -69,7 +70,7 @@ impl Selector<'_> {
 static LIBRARY: Mutex<()> = Mutex::new(());
 
 /// Calls into hidapi, whose enumeration can panic on what a device says of itself.
-fn guarded<R>(call: impl FnOnce() -> HidResult<R>) -> Result<R, Error> {
+pub(super) fn guarded<R>(call: impl FnOnce() -> HidResult<R>) -> Result<R, Error> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(result)) => Ok(result),
         Ok(Err(error)) => Err(fail_with(&error)),
@@ -124,55 +125,86 @@ pub fn open(selector: Selector<'_>, wait: Duration) -> Result<Target, Error> {
 }
 
 fn open_once(selector: Selector<'_>) -> Result<Target, Error> {
-    let (device, reading) = {
+    let Opening { way, control, information } = {
         let _one = LIBRARY.lock();
         find_and_open(selector)?
     };
     let mut descriptor = Block::new(LONGEST_DESCRIPTOR)?;
-    let length = guarded(|| device.get_report_descriptor(&mut descriptor))?;
+    let length = guarded(|| control.get_report_descriptor(&mut descriptor))?;
     let descriptor = &descriptor[..length];
     let layout = report_descriptor::layout(descriptor);
-    let described = try_box(Described { descriptor: try_vec(descriptor)? })?;
-    let core = Core::new(layout, described)?;
-    let device = Reports {
-        device,
-        descriptor: reading,
-        scratch: Block::new(layout.longest_input.max(64) + 1)?,
-        layout,
-        slice: slice(),
-        drain: Drain::new(ROOM_IN_THE_SYSTEM),
-        core: core.clone(),
-    };
-    let thread = reader::start("dmf-hid", core.clone(), device)?;
-    Ok(Target::new(core, thread))
+    let controls = Controls::new(control, try_vec(descriptor)?, information);
+    let core = Core::new(layout, try_box(controls)?)?;
+    match way {
+        Found::Descriptor(descriptor) => start_descriptor(core, descriptor),
+        Found::Handle(device) => {
+            let reports = Reports::new(&core, Way::Slices(device, slice()))?;
+            let thread = reader::start("dmf-hid", core.clone(), reports)?;
+            Ok(Target::new(core, thread))
+        }
+    }
 }
 
-fn find_and_open(selector: Selector<'_>) -> Result<Handle, Error> {
+#[cfg(target_os = "linux")]
+fn start_descriptor(core: Shared<Core>, descriptor: Descriptor) -> Result<Target, Error> {
+    let descriptor = Shared::new(descriptor)?;
+    let reports = Reports::new(&core, Way::Descriptor(descriptor.clone()))?;
+    super::pump::attach(&core, descriptor, try_box(reports)?)?;
+    Ok(Target::carried(core))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn start_descriptor(_core: Shared<Core>, descriptor: Descriptor) -> Result<Target, Error> {
+    match descriptor {}
+}
+
+/// What the reports come from.
+enum Found {
+    Descriptor(Descriptor),
+    Handle(HidDevice),
+}
+
+/// An open device.
+struct Opening {
+    way: Found,
+    /// For everything but reports. Reading and writing through one handle at the same time is not
+    /// safe with every backend, so it is none that is read.
+    control: HidDevice,
+    /// What the system tells of it; a device that is not listed can be opened all the same.
+    information: Option<DeviceInfo>,
+}
+
+fn find_and_open(selector: Selector<'_>) -> Result<Opening, Error> {
     let api = guarded(HidApi::new)?;
-    if let Some(path) = selector.path
-        && !selector.is_particular()
-    {
-        return open_handle(&api, path);
-    }
-    match api.device_list().find(|device| selector.matches(device)) {
-        Some(device) => open_handle(&api, device.path()),
-        None => Err(fail!(
-            NO_SUCH_DEVICE,
-            "no HID device {}matches; is it plugged in?",
-            Wanted(selector)
-        )),
-    }
+    let information = api.device_list().find(|device| selector.matches(device)).cloned();
+    let path = match (&information, selector.path) {
+        (Some(information), _) => information.path(),
+        (None, Some(path)) if !selector.is_particular() => path,
+        (None, _) => {
+            return Err(fail!(
+                NO_SUCH_DEVICE,
+                "no HID device {}matches; is it plugged in?",
+                Wanted(selector)
+            ));
+        }
+    };
+    let (control, descriptor) = open_handle(&api, path)?;
+    let way = match descriptor {
+        Some(descriptor) => Found::Descriptor(descriptor),
+        None => Found::Handle(open_path(&api, path)?),
+    };
+    Ok(Opening { way, control, information })
 }
 
 /// hidapi's handle, and a duplicate of the descriptor behind it where that was found.
-type Handle = (HidDevice, Option<Descriptor>);
+type OpenDevice = (HidDevice, Option<Descriptor>);
 
 /// An open can take the number of a descriptor of the same node that the program closes meanwhile,
 /// and is not seen to be new then. The next one has another number.
 const OPENS: usize = 2;
 
 /// The caller holds [`LIBRARY`]: no other open of ours comes in between.
-fn open_handle(api: &HidApi, path: &CStr) -> Result<Handle, Error> {
+fn open_handle(api: &HidApi, path: &CStr) -> Result<OpenDevice, Error> {
     let mut without = None;
     for _ in 0..OPENS {
         let Some(before) = opened_before(path) else { break };
@@ -246,6 +278,12 @@ fn slice() -> Duration {
     Duration::from_millis(milliseconds.unwrap_or(100).clamp(1, 10_000))
 }
 
+/// Reports that the system keeps for one open device, at most.
+pub(super) fn memory_of_the_system() -> usize {
+    // hidraw 64, Windows 512.
+    if cfg!(windows) { 512 } else { 64 }
+}
+
 /// Writes `bytes` as the answer to a control request.
 pub fn answer(claim: &Claim, bytes: &[u8]) -> Result<usize, Error> {
     if claim.output.len() < bytes.len() {
@@ -258,123 +296,3 @@ pub fn answer(claim: &Claim, bytes: &[u8]) -> Result<usize, Error> {
     }
     Ok(claim.output.fill(bytes))
 }
-
-/// What the device answers to control requests.
-struct Described {
-    descriptor: Vec<u8>,
-}
-
-impl Device for Described {
-    fn perform(&self, claim: Claim) {
-        answer_control(claim, |code, claim| match code {
-            IOCTL_HID_GET_REPORT_DESCRIPTOR => answer(claim, &self.descriptor),
-            _ => Err(Error::new(
-                Status::INVALID_DEVICE_REQUEST,
-                "the device does not answer this control code",
-            )),
-        });
-    }
-}
-
-/// The reports of a device.
-struct Reports {
-    device: HidDevice,
-    /// `None`: read through hidapi.
-    descriptor: Option<Descriptor>,
-    scratch: Block,
-    layout: Layout,
-    slice: Duration,
-    drain: Drain,
-    core: Shared<Core>,
-}
-
-impl Reports {
-    /// Reads into the scratch buffer; the report's length there, with its ID byte.
-    fn read(&mut self, wait: Duration) -> Result<usize, Status> {
-        let start = usize::from(!self.layout.has_ids);
-        let room = &mut self.scratch[start..];
-        let length = match &self.descriptor {
-            Some(descriptor) => descriptor.read(room, wait)?,
-            None => read_through_hidapi(&self.device, room, wait)?,
-        };
-        Ok(if length == 0 { 0 } else { length + start })
-    }
-
-    /// The next report; what the system holds already is looked at first, so as to notice when it
-    /// holds nothing.
-    fn read_or_wait(&mut self) -> Result<usize, Status> {
-        match self.read(Duration::ZERO)? {
-            0 => self.drain.ran_dry(),
-            length => return Ok(length),
-        }
-        self.read(self.slice)
-    }
-
-    fn suspect_overrun(&self) {
-        self.core.statistics.overruns.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-fn read_through_hidapi(
-    device: &HidDevice,
-    room: &mut [u8],
-    wait: Duration,
-) -> Result<usize, Status> {
-    match device.read_timeout(room, wait.as_millis() as i32) {
-        Ok(length) => Ok(length),
-        Err(error) if is_interruption(&error) => Ok(0),
-        Err(error) => Err(hid_error::status(&error)),
-    }
-}
-
-fn is_interruption(error: &hidapi::HidError) -> bool {
-    matches!(error, hidapi::HidError::IoError { error }
-        if error.kind() == std::io::ErrorKind::Interrupted)
-}
-
-impl Source for Reports {
-    fn next(&mut self) -> Next<'_> {
-        match self.read_or_wait() {
-            Ok(0) => Next::Nothing,
-            Ok(length) => {
-                if self.drain.shows_overrun() {
-                    self.suspect_overrun();
-                }
-                Next::Report(&self.scratch[..length])
-            }
-            Err(_) => {
-                // hidapi does not say what it threw away.
-                if self.descriptor.is_none() {
-                    self.suspect_overrun();
-                }
-                Next::Gone
-            }
-        }
-    }
-
-    fn resume(&mut self, _after: Duration) {
-        self.drain.ran_dry();
-        // As many as the system can have kept, and no more, so that a fast device cannot hold us.
-        for _ in 0..memory_of_the_system() {
-            if !matches!(self.read(Duration::ZERO), Ok(1..)) {
-                return;
-            }
-        }
-    }
-}
-
-/// Reports that the system keeps for one open device, at most.
-fn memory_of_the_system() -> usize {
-    // hidraw 64, Windows 512.
-    if cfg!(windows) { 512 } else { 64 }
-}
-
-/// Reports that the system has room for where hidapi opened the device: hidraw's ring of 64 slots
-/// keeps one free, hidapi asks Windows for 64 and keeps 30 itself on macOS.
-const ROOM_IN_THE_SYSTEM: u32 = if cfg!(windows) {
-    64
-} else if cfg!(target_os = "macos") {
-    30
-} else {
-    63
-};

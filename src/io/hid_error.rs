@@ -16,6 +16,15 @@ pub fn status(error: &HidError) -> Status {
     }
 }
 
+/// Whether a signal came, and nothing is wrong.
+pub fn is_interruption(error: &HidError) -> bool {
+    match error {
+        HidError::IoError { error } => error.kind() == std::io::ErrorKind::Interrupted,
+        HidError::HidApiError { message } => errno_in(message) == Some(libc::EINTR),
+        _ => false,
+    }
+}
+
 /// The status of a text: of the errno that it names, or of hidapi's own words.
 fn of_text(text: &str) -> Status {
     if text.contains("not a HIDRAW device") && !text.contains("ENODEV") {
@@ -26,6 +35,9 @@ fn of_text(text: &str) -> Status {
     }
     if text.contains("device disconnected") {
         return Status::DEVICE_NOT_CONNECTED;
+    }
+    if text.contains("not supported") || text.contains("not implemented") {
+        return Status::NOT_SUPPORTED;
     }
     if text.contains("device not found") {
         return Status::NO_SUCH_DEVICE;
@@ -43,9 +55,12 @@ fn errno_in(text: &str) -> Option<i32> {
     })
 }
 
-const NAMES: [(&str, i32); 11] = [
+const NAMES: [(&str, i32); 14] = [
     ("EPERM", libc::EPERM),
     ("ENOENT", libc::ENOENT),
+    ("EINTR", libc::EINTR),
+    ("EMSGSIZE", libc::EMSGSIZE),
+    ("EOVERFLOW", libc::EOVERFLOW),
     ("EIO", libc::EIO),
     ("ENXIO", libc::ENXIO),
     ("EACCES", libc::EACCES),
@@ -65,6 +80,8 @@ pub fn of_errno(errno: i32) -> Status {
         libc::ENODEV | libc::ENXIO | libc::ESHUTDOWN => Status::DEVICE_NOT_CONNECTED,
         libc::ETIMEDOUT => Status::IO_TIMEOUT,
         libc::EINVAL | libc::EMSGSIZE | libc::EOVERFLOW => Status::INVALID_BUFFER_SIZE,
+        libc::EBUSY | libc::EAGAIN => Status::DEVICE_BUSY,
+        libc::ENOSYS | libc::EOPNOTSUPP => Status::NOT_SUPPORTED,
         libc::ENOTTY => Status::INVALID_PARAMETER,
         libc::ENOMEM => Status::INSUFFICIENT_RESOURCES,
         _ => Status::UNSUCCESSFUL,

@@ -27,7 +27,6 @@ mod linux {
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::{FileTypeExt, MetadataExt};
-    use std::time::Duration;
 
     /// The calling thread's own table: it is there even after the main thread has ended.
     const DESCRIPTORS: &str = "/proc/thread-self/fd";
@@ -105,36 +104,35 @@ mod linux {
             (is_of_device && never_blocks(&file)).then_some(Self(file))
         }
 
-        /// Reads one report. 0: none came within `wait`.
+        /// Reads one report. 0: there is none.
         ///
         /// What the kernel still holds of a device that is gone comes first, and then
         /// [`Status::DEVICE_NOT_CONNECTED`].
-        pub fn read(&self, buffer: &mut [u8], wait: Duration) -> Result<usize, Status> {
-            let is_hung_up = match wait {
-                Duration::ZERO => false,
-                _ => match self.wait(wait)? {
-                    0 => return Ok(0),
-                    events => events & (libc::POLLHUP | libc::POLLERR) != 0,
-                },
-            };
+        pub fn read(&self, buffer: &mut [u8]) -> Result<usize, Status> {
             match (&self.0).read(buffer) {
-                Ok(0) => nothing_there(is_hung_up),
                 Ok(length) => Ok(length),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => nothing_there(is_hung_up),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
                 Err(error) => status_of(&error).map_or(Ok(0), Err),
             }
         }
 
-        /// What is there to be seen on the descriptor; 0: nothing within `wait`.
-        fn wait(&self, wait: Duration) -> Result<libc::c_short, Status> {
-            let mut entry =
-                libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-            let milliseconds = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
-            // SAFETY: `entry` is one initialised entry and outlives the call.
-            if unsafe { libc::poll(&mut entry, 1, milliseconds) } < 0 {
-                return status_of(&io::Error::last_os_error()).map_or(Ok(0), Err);
+        /// Throws away what the kernel holds, `most` reports at most.
+        pub fn discard(&self, most: usize) {
+            // A report that is longer than the buffer is gone all the same.
+            let mut report = [0; 1];
+            for _ in 0..most {
+                match (&self.0).read(&mut report) {
+                    Ok(1..) => {}
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    _ => return,
+                }
             }
-            Ok(entry.revents)
+        }
+    }
+
+    impl AsRawFd for Descriptor {
+        fn as_raw_fd(&self) -> RawFd {
+            self.0.as_raw_fd()
         }
     }
 
@@ -142,10 +140,6 @@ mod linux {
         // SAFETY: the call reads no memory, and the descriptor is open.
         let flags = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) };
         flags >= 0 && flags & libc::O_NONBLOCK != 0
-    }
-
-    fn nothing_there(is_hung_up: bool) -> Result<usize, Status> {
-        if is_hung_up { Err(Status::DEVICE_NOT_CONNECTED) } else { Ok(0) }
     }
 
     /// `None`: a signal came, and nothing is wrong.
@@ -198,7 +192,7 @@ mod linux {
             drop(file);
             // The duplicate holds the file by itself; this device is full of zeros.
             let mut report = [1; 4];
-            assert!(found.read(&mut report, Duration::from_secs(10)) == Ok(4));
+            assert!(found.read(&mut report) == Ok(4));
             assert_eq!(report, [0; 4]);
         }
 
@@ -243,27 +237,25 @@ mod linux {
         }
 
         #[test]
-        fn what_was_sent_before_the_hang_up_is_read_first() {
+        fn a_read_takes_what_there_is_and_does_not_wait() {
             let (descriptor, mut device) = connected();
-            for number in 0..3 {
-                device.write_all(&[number; REPORT]).unwrap();
-            }
-            drop(device);
-            for wait in [Duration::ZERO, Duration::from_secs(10), Duration::ZERO] {
-                let mut report = [0xFF; REPORT];
-                assert!(descriptor.read(&mut report, wait) == Ok(REPORT));
-            }
             let mut report = [0; REPORT];
-            let told = descriptor.read(&mut report, Duration::from_secs(10));
-            assert!(told == Err(Status::DEVICE_NOT_CONNECTED));
+            assert!(descriptor.read(&mut report) == Ok(0));
+            device.write_all(&[7; REPORT]).unwrap();
+            assert!(descriptor.read(&mut report) == Ok(REPORT));
+            assert_eq!(report, [7; REPORT]);
+            assert!(descriptor.read(&mut report) == Ok(0));
         }
 
         #[test]
-        fn a_silent_device_is_nothing_after_the_wait() {
-            let (descriptor, _device) = connected();
+        fn no_more_is_discarded_than_asked_for() {
+            let (descriptor, mut device) = connected();
+            device.write_all(&[1, 2, 3]).unwrap();
+            // A stream gives a byte to each read where hidraw gives a report.
+            descriptor.discard(2);
             let mut report = [0; REPORT];
-            assert!(descriptor.read(&mut report, Duration::ZERO) == Ok(0));
-            assert!(descriptor.read(&mut report, Duration::from_millis(5)) == Ok(0));
+            assert!(descriptor.read(&mut report) == Ok(1) && report[0] == 3);
+            descriptor.discard(2);
         }
 
         #[test]
@@ -283,7 +275,6 @@ mod linux {
 mod elsewhere {
     use crate::framework::status::Status;
     use std::ffi::CStr;
-    use std::time::Duration;
 
     pub enum Opened {}
 
@@ -300,7 +291,11 @@ mod elsewhere {
     pub enum Descriptor {}
 
     impl Descriptor {
-        pub fn read(&self, _buffer: &mut [u8], _wait: Duration) -> Result<usize, Status> {
+        pub fn read(&self, _buffer: &mut [u8]) -> Result<usize, Status> {
+            match *self {}
+        }
+
+        pub fn discard(&self, _most: usize) {
             match *self {}
         }
     }

@@ -3,15 +3,25 @@
 //! - [`request`]: a Request: one completion, whatever races. [`request_state`]: its life.
 //! - [`queue`]: pending Requests, oldest first.
 //! - [`target`]: what all targets share: pending reads, backlog, removal, statistics.
-//! - [`reader`]: the thread that takes reports from a [`reader::Source`] and delivers them.
+//! - [`reader`] takes reports from a [`reader::Source`] and delivers them, on a thread of the target;
+//!   [`pump`] on one thread for all HID devices, which waits in [`epoll`].
+//! - [`worker`]: the thread of a target on which operations may block.
 //! - [`client`]: a target that the program itself implements.
-//! - [`replay`] plays a [`recording`]; [`hid`] is a real device; [`report_descriptor`] reads how its
-//!   reports look; [`hid_error`] says what went wrong.
+//! - [`replay`] plays a [`recording`].
+//! - [`hid`] finds and opens real devices, [`hid_reports`] reads them, [`hid_device`] writes and
+//!   controls them; [`hidraw`] is the descriptor behind hidapi;
+//!   [`report_descriptor`] reads how reports look; [`hid_error`] says what went wrong.
 
 pub mod client;
+#[cfg(target_os = "linux")]
+mod epoll;
 pub mod hid;
+mod hid_device;
 pub mod hid_error;
+mod hid_reports;
 mod hidraw;
+#[cfg(target_os = "linux")]
+mod pump;
 pub mod queue;
 pub mod reader;
 pub mod recording;
@@ -20,3 +30,4 @@ pub mod report_descriptor;
 pub mod request;
 pub mod request_state;
 pub mod target;
+mod worker;

@@ -1,13 +1,15 @@
-//! The thread that takes reports from where they come and delivers them.
+//! Takes reports from where they come and delivers them.
 //!
-//! It sleeps while nobody wants reports, so that a stopped device is not read. It waits for the
-//! device in slices; nothing but the end of the target waits for a slice.
+//! A [`Drive`] does it step by step: for the thread of one target, which waits in slices (here), or
+//! for the one thread of all devices, which waits for all of them ([`super::pump`]). A device that
+//! nobody wants reports of is not read. Nothing but the end of a target waits for a slice.
 
 use super::request::{Claim, Outcome};
 use super::request_state::Holder;
-use super::target::Core;
-use crate::framework::memory::Shared;
+use super::target::{Core, State};
+use crate::framework::memory::{Shared, try_box};
 use crate::framework::status::{Error, Status};
+use crate::framework::sync::MutexGuard;
 use crate::framework::thread;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -16,6 +18,9 @@ use std::time::{Duration, Instant};
 pub trait Source: Send + 'static {
     /// The next report, with its ID byte first.
     fn next(&mut self) -> Next<'_>;
+
+    /// Nobody wants reports any more.
+    fn pause(&mut self) {}
 
     /// Somebody wants reports again, after nobody did for a while: forget what was kept meanwhile. It
     /// is called under the target's lock, and waits for nothing.
@@ -73,10 +78,47 @@ pub fn start(
 ) -> Result<JoinHandle<()>, Error> {
     // Whoever wants reports before the thread runs waits for it too.
     core.state.lock().asleep = true;
-    thread::start(name, move || run(&core, source))
+    let drive = Drive::new(try_box(source)?);
+    thread::start(name, move || run(&core, drive))
 }
 
-/// What the thread is to do.
+fn run(core: &Core, mut drive: Drive) {
+    core.runs_here();
+    loop {
+        match drive.step(core) {
+            Step::Done | Step::Dry => {}
+            Step::Wait(mut state, until) => {
+                state.asleep = state.paused.is_some() && !state.removed;
+                match until {
+                    Some(moment) => {
+                        core.changed.wait_until(&mut state, moment);
+                    }
+                    None => core.changed.wait(&mut state),
+                }
+            }
+            Step::Over => return,
+        }
+    }
+}
+
+/// A source at work for its target: sees what is to be done next, and does it.
+pub struct Drive {
+    source: Box<dyn Source>,
+    /// The source has nothing before that.
+    until: Option<Instant>,
+}
+
+/// What a step has done.
+pub enum Step<'a> {
+    Done,
+    /// Reports are wanted, and the source has none.
+    Dry,
+    /// Nothing is to be done before something changes, or that moment comes.
+    Wait(MutexGuard<'a, State>, Option<Instant>),
+    /// Nothing will ever be done again.
+    Over,
+}
+
 enum Task {
     Read,
     Backlog,
@@ -85,84 +127,85 @@ enum Task {
     End,
 }
 
-fn run(core: &Core, mut source: impl Source) {
-    core.runs_here();
-    let mut until = None;
-    // Nobody has wanted reports since then.
-    let mut paused = Some(Instant::now());
-    loop {
-        match next_task(core, &mut source, until.take(), &mut paused) {
-            Task::End => return,
+impl Drive {
+    pub fn new(source: Box<dyn Source>) -> Self {
+        Self { source, until: None }
+    }
+
+    /// Does one thing for the target. It blocks as long as the source's `next` does.
+    pub fn step<'a>(&mut self, core: &'a Core) -> Step<'a> {
+        let mut state = core.state.lock();
+        let task = match self.next_task(core, &mut state) {
+            Ok(task) => task,
+            Err(until) => return Step::Wait(state, until),
+        };
+        core.woke(&mut state);
+        drop(state);
+        match task {
+            Task::End => return Step::Over,
             Task::Announce => {
-                core.end_all(Status::DEVICE_NOT_CONNECTED);
-                core.tell_removal();
-                return;
+                core.announce_removal();
+                return Step::Over;
             }
-            Task::Work(claim) => core.perform(claim),
+            Task::Work(claim) => core.device.perform(core, Some(&mut *self.source), claim),
             Task::Backlog => deliver_from_backlog(core),
-            Task::Read => match source.next() {
+            Task::Read => match self.source.next() {
                 Next::Report(report) => core.deliver(report),
-                Next::Nothing => {}
-                Next::NotBefore(moment) => until = Some(moment),
+                Next::Nothing => return Step::Dry,
+                Next::NotBefore(moment) => self.until = Some(moment),
                 Next::Gone => core.state.lock().removed = true,
             },
         }
+        Step::Done
     }
-}
 
-fn next_task(
-    core: &Core,
-    source: &mut impl Source,
-    mut until: Option<Instant>,
-    paused: &mut Option<Instant>,
-) -> Task {
-    let mut state = core.state.lock();
-    let task = loop {
+    /// An error: nothing before that moment, or before something changes.
+    fn next_task(&mut self, core: &Core, state: &mut State) -> Result<Task, Option<Instant>> {
         if state.closed {
-            break Task::End;
+            return Ok(Task::End);
+        }
+        if state.announced {
+            return Err(None);
         }
         let wanted = state.is_wanted();
         if wanted
             && !state.removed
-            && let Some(since) = paused.take()
+            && let Some(since) = state.paused.take()
         {
-            source.resume(since.elapsed());
-            until = None;
-            core.woke(&mut state);
+            self.source.resume(since.elapsed());
+            self.until = None;
+            core.woke(state);
         }
-        if let Some(claim) = core.next_work(&mut state) {
-            break Task::Work(claim);
+        if let Some(claim) = core.next_work(state) {
+            return Ok(Task::Work(claim));
         }
         let asked = state.reads.is_waited();
         if asked && !state.backlog.is_empty() {
-            break Task::Backlog;
+            return Ok(Task::Backlog);
         }
         if state.removed {
             if state.starting == 0 && (state.backlog.is_empty() || !wanted) {
                 state.backlog.clear();
                 state.announced = true;
-                break Task::Announce;
+                return Ok(Task::Announce);
             }
-        } else if asked || wanted && state.starting == 0 && !source.is_on_demand() {
+        } else if asked || wanted && state.starting == 0 && !self.source.is_on_demand() {
             // A stream that is about to send its first Requests takes what comes without a detour.
-            match until {
-                Some(moment) if Instant::now() < moment => {
-                    core.changed.wait_until(&mut state, moment);
-                    continue;
-                }
-                _ => break Task::Read,
-            }
+            return match self.until.filter(|moment| Instant::now() < *moment) {
+                Some(moment) => Err(Some(moment)),
+                None => Ok(Task::Read),
+            };
+        }
+        if !wanted && state.paused.is_none() {
+            state.paused = Some(Instant::now());
+            self.source.pause();
         }
         if !wanted {
-            paused.get_or_insert_with(Instant::now);
             // Who waits for reports that nobody wants any more is not to wait for more.
-            core.woke(&mut state);
-            state.asleep = !state.removed;
+            core.woke(state);
         }
-        core.changed.wait(&mut state);
-    };
-    core.woke(&mut state);
-    task
+        Err(None)
+    }
 }
 
 fn deliver_from_backlog(core: &Core) {
@@ -179,7 +222,6 @@ fn deliver_from_backlog(core: &Core) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::framework::memory::try_box;
     use crate::framework::sync::{AtomicU32, Ordering};
     use crate::io::report_descriptor::Layout;
     use crate::io::target::{Device, Target};
@@ -187,7 +229,7 @@ mod tests {
     struct Silent;
 
     impl Device for Silent {
-        fn perform(&self, _claim: Claim) {}
+        fn perform(&self, _core: &Core, _source: Option<&mut dyn Source>, _claim: Claim) {}
     }
 
     /// Takes its time to forget, and counts.

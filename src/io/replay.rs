@@ -72,9 +72,9 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
 struct Recorded(Shared<Recording>);
 
 impl Device for Recorded {
-    fn perform(&self, claim: Claim) {
+    fn perform(&self, _core: &Core, _source: Option<&mut dyn Source>, claim: Claim) {
         answer_control(claim, |code, claim| match code {
-            super::hid::IOCTL_HID_GET_REPORT_DESCRIPTOR => {
+            super::hid_device::GET_REPORT_DESCRIPTOR => {
                 super::hid::answer(claim, &self.0.descriptor)
             }
             _ => Err(Error::new(

@@ -40,8 +40,48 @@ struct Globals {
     id: u8,
 }
 
+/// Kinds of report.
+#[derive(Clone, Copy)]
+pub enum ReportKind {
+    Input,
+    Output,
+    Feature,
+}
+
 /// See the file's head.
 pub fn layout(descriptor: &[u8]) -> Layout {
+    let Sizes { bits, has_ids } = sizes(descriptor);
+    let longest = |kind: ReportKind| {
+        let bits = bits[kind as usize].iter().copied().max();
+        bytes_of(bits.unwrap_or(0))
+    };
+    Layout {
+        has_ids,
+        longest_input: longest(ReportKind::Input),
+        longest_output: longest(ReportKind::Output),
+        longest_feature: longest(ReportKind::Feature),
+    }
+}
+
+/// Bytes of one report with its ID byte; 0: the device does not declare it.
+pub fn length_of(descriptor: &[u8], kind: ReportKind, id: u8) -> usize {
+    bytes_of(sizes(descriptor).bits[kind as usize][usize::from(id)])
+}
+
+fn bytes_of(bits: u64) -> usize {
+    match bits {
+        0 => 0,
+        bits => bits.div_ceil(8).min(LONGEST_REPORT) as usize + 1,
+    }
+}
+
+/// Bits of each report, by kind and ID.
+struct Sizes {
+    bits: [[u64; 256]; 3],
+    has_ids: bool,
+}
+
+fn sizes(descriptor: &[u8]) -> Sizes {
     let mut bits = [[0u64; 256]; 3];
     let mut globals = Globals::default();
     let mut stack = [Globals::default(); STACK];
@@ -61,11 +101,11 @@ pub fn layout(descriptor: &[u8]) -> Layout {
         match (prefix >> 2 & 3, prefix >> 4) {
             (MAIN, tag @ (TAG_INPUT | TAG_OUTPUT | TAG_FEATURE)) => {
                 let kind = match tag {
-                    TAG_INPUT => 0,
-                    TAG_OUTPUT => 1,
-                    _ => 2,
+                    TAG_INPUT => ReportKind::Input,
+                    TAG_OUTPUT => ReportKind::Output,
+                    _ => ReportKind::Feature,
                 };
-                let total = &mut bits[kind][usize::from(globals.id)];
+                let total = &mut bits[kind as usize][usize::from(globals.id)];
                 *total = total.saturating_add(globals.size.saturating_mul(globals.count));
             }
             (GLOBAL, TAG_REPORT_SIZE) => globals.size = value,
@@ -85,16 +125,7 @@ pub fn layout(descriptor: &[u8]) -> Layout {
             _ => {}
         }
     }
-    let longest = |kind: usize| match bits[kind].iter().copied().max() {
-        None | Some(0) => 0,
-        Some(bits) => bits.div_ceil(8).min(LONGEST_REPORT) as usize + 1,
-    };
-    Layout {
-        has_ids,
-        longest_input: longest(0),
-        longest_output: longest(1),
-        longest_feature: longest(2),
-    }
+    Sizes { bits, has_ids }
 }
 
 #[cfg(test)]
@@ -123,6 +154,8 @@ mod tests {
         let expected =
             Layout { has_ids: true, longest_input: 64, longest_output: 64, longest_feature: 32 };
         assert_eq!(layout(&descriptor), expected);
+        assert_eq!(length_of(&descriptor, ReportKind::Input, 3), 16);
+        assert_eq!(length_of(&descriptor, ReportKind::Output, 3), 0);
     }
 
     #[test]

@@ -319,6 +319,13 @@ impl Ref<Request> {
         }
     }
 
+    /// A target that kept the Request is about to answer it. False: it was canceled, and its buffers
+    /// are not to be touched any more; it is still to be completed.
+    pub fn take_up(&self, ticket: u64) -> bool {
+        let Ok(mut request) = self.lock() else { return false };
+        request.machine.is_held(ticket) && request.machine.take_up()
+    }
+
     /// Ends the Request whoever has it: it is being deleted, and can be submitted no more.
     fn end_for_deletion(&self) {
         let Ok(mut request) = self.lock() else { return };

@@ -13,6 +13,8 @@
 //!    └───────────────────────────────────────────────────────────────────────────┘
 //!
 //!   Held by a target that keeps it unmarked ──cancel──> Abandoned ──complete──> Completed
+//!      │ take up: the target has the answer
+//!      └──> Held by a transport
 //! ```
 //!
 //! "Cancel" is a cancellation by the program, a time-out or the removal of the device alike; they
@@ -235,6 +237,16 @@ impl<S: Copy> Machine<S> {
         }
         self.phase = Phase::Abandoned;
         Some(End)
+    }
+
+    /// A target that keeps the Request is about to answer it, and cannot be asked to cancel any more.
+    /// False: it does not have the Request, or the sender has had its completion.
+    pub fn take_up(&mut self) -> bool {
+        let is_kept = self.phase == Phase::Held(Holder::Target);
+        if is_kept {
+            self.phase = Phase::Held(Holder::Transport);
+        }
+        is_kept
     }
 
     /// Whoever has the Request completes it. `Ok(None)`: its sender has had the completion already;

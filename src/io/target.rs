@@ -5,7 +5,8 @@
 //! is pending the report waits in the backlog; the oldest one there makes room for the newest, and is
 //! counted. Once the device is gone the backlog is delivered before anybody is told.
 //!
-//! The lock is never held across a completion.
+//! What may block goes to a thread of its own ([`super::worker`]). The lock is never held across a
+//! completion.
 
 pub use super::queue::Pushed;
 use super::queue::{HeldRequests, RequestQueue};
@@ -18,7 +19,12 @@ use crate::framework::status::{Error, Status, fail};
 use crate::framework::sync::{AtomicU64, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering};
 use crate::framework::table::{Object, Ref};
 use crate::framework::thread;
+use once_cell::sync::OnceCell;
 use std::thread::JoinHandle;
+use std::time::Instant;
+
+use super::reader::Source;
+use super::worker;
 
 /// Why a Request is sent; only the statuses of refusals depend on it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,6 +36,9 @@ pub enum Purpose {
 /// Reports that wait for somebody to ask for them.
 pub const BACKLOG_DEPTH: usize = 32;
 
+/// How many reports a program may have kept.
+pub const BACKLOG_DEPTHS: std::ops::RangeInclusive<usize> = 2..=512;
+
 /// What a target does with a Request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Route {
@@ -37,6 +46,8 @@ pub enum Route {
     Reports,
     /// The target's thread works on it.
     Work,
+    /// It may block: a thread of its own works on it.
+    Operation,
 }
 
 /// What a target can do besides delivering reports.
@@ -51,13 +62,45 @@ pub trait Device: Send + Sync {
         }
     }
 
+    /// Whether what an operation transfers goes to the device.
+    fn is_output(&self, operation: Operation) -> bool {
+        operation == Operation::Write
+    }
+
     /// Who holds a Request that is worked on.
     fn holder(&self) -> Holder {
         Holder::Transport
     }
 
-    /// Works on a claimed Request, on the target's thread.
-    fn perform(&self, claim: Claim);
+    /// Works on a claimed Request, on the target's thread; `source` is where its reports come from.
+    fn perform(&self, core: &Core, source: Option<&mut dyn Source>, claim: Claim);
+
+    /// Does what may block. `output` has the caller's first byte on entry and is as long as his buffer;
+    /// the bytes that were transferred.
+    fn operate(
+        &self,
+        _operation: Operation,
+        _input: &[u8],
+        _output: &mut [u8],
+    ) -> Result<usize, Error> {
+        Err(Error::new(Status::INVALID_DEVICE_REQUEST, "the target does not do this"))
+    }
+}
+
+/// What takes the reports of a target that has no thread of its own.
+pub trait Carrier: Send + Sync {
+    /// Forgets what the device has sent while nobody wanted reports. Under the target's lock; it waits
+    /// for nothing.
+    fn forget(&self);
+
+    /// Has the target looked at soon.
+    fn kick(&self);
+
+    fn is_this_thread(&self) -> bool;
+
+    /// The target is closed: it is not looked at any more when this returns, except further up the
+    /// calling thread's stack.
+    fn detach(&self, core: &Core);
 }
 
 /// Who is told, once, that a target's device is gone.
@@ -99,19 +142,27 @@ fn add(counter: &AtomicU64, count: u64) {
 pub struct Core {
     pub layout: Layout,
     pub statistics: Statistics,
-    device: Box<dyn Device>,
+    pub(super) device: Box<dyn Device>,
+    /// `None`: the target's own thread, which waits for `changed`.
+    carrier: OnceCell<Box<dyn Carrier>>,
     /// [`thread::current_id`] of the target's thread.
     own_thread: AtomicUsize,
     pub(super) state: Mutex<State>,
     pub(super) changed: Condvar,
+    /// Told when there is something to operate on.
+    pub(super) operations: Condvar,
+    worker: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// Guarded by the core's lock.
-pub(super) struct State {
+pub struct State {
     pub reads: RequestQueue,
     pub work: RequestQueue,
-    /// Requests that a target of the program's own has.
+    pub slow: RequestQueue,
+    /// Requests that a target of the program's own has, or that an operation works on.
     pub held: HeldRequests,
+    /// The worker is in an operation.
+    pub operating: bool,
     pub backlog: Backlog,
     /// Streams that are started.
     pub streams: u32,
@@ -127,9 +178,16 @@ pub(super) struct State {
     removal: Option<Box<dyn Removal>>,
     /// His time has come.
     removal_told: bool,
-    /// The thread sleeps because nobody wants reports, and forgets first what was kept meanwhile when
-    /// it wakes.
+    /// Nobody has wanted reports since then. Whoever takes it forgets what was kept meanwhile.
+    pub paused: Option<Instant>,
+    /// The thread sleeps, and is to forget when it wakes.
     pub asleep: bool,
+    /// The carrier looks at the target.
+    pub carried: bool,
+    /// It is to look again.
+    pub kicked: bool,
+    /// It will look by itself when a report comes.
+    pub watched: bool,
 }
 
 impl State {
@@ -139,7 +197,18 @@ impl State {
     }
 
     fn claim_any(&mut self) -> Option<Claim> {
-        self.reads.claim(Holder::Transport).or_else(|| self.work.claim(Holder::Transport))
+        let State { reads, work, slow, .. } = self;
+        [reads, work, slow].into_iter().find_map(|queue| queue.claim(Holder::Transport))
+    }
+
+    /// Whether a carrier that waits for reports has anything else to do.
+    fn has_more_than_reports(&mut self) -> bool {
+        !self.watched
+            || self.closed
+            || self.removed
+            || !self.backlog.is_empty()
+            || !self.is_wanted()
+            || self.work.is_waited()
     }
 
     /// Why a new Request is refused.
@@ -161,11 +230,14 @@ impl Core {
             layout,
             statistics: Statistics::default(),
             device,
+            carrier: OnceCell::new(),
             own_thread: AtomicUsize::new(0),
             state: Mutex::new(State {
                 reads: RequestQueue::default(),
                 work: RequestQueue::default(),
+                slow: RequestQueue::default(),
                 held: HeldRequests::default(),
+                operating: false,
                 backlog,
                 streams: 0,
                 starting: 0,
@@ -174,40 +246,86 @@ impl Core {
                 announced: false,
                 removal: None,
                 removal_told: false,
+                paused: Some(Instant::now()),
                 asleep: false,
+                carried: false,
+                kicked: false,
+                watched: false,
             }),
             changed: Condvar::new(),
+            operations: Condvar::new(),
+            worker: Mutex::new(None),
         })
     }
 
     /// Sends an armed Request. An error: it was not sent, and is the caller's again. Canceled: the
     /// caller completes it, without a lock.
     pub fn submit(
-        &self,
+        this: &Shared<Self>,
         request: Ref<Request>,
         operation: Operation,
         purpose: Purpose,
     ) -> Result<Pushed, Error> {
-        let route = self.device.route(operation)?;
-        if route == Route::Reports {
-            self.check_read(request.output_length()?, purpose)?;
+        let route = this.device.route(operation)?;
+        match route {
+            Route::Reports => this.check_read(request.output_length()?, purpose)?,
+            Route::Work => {}
+            Route::Operation => Self::ensure_worker(this)?,
         }
-        let mut state = self.state.lock();
+        let mut state = this.state.lock();
         if let Some(refusal) = state.refusal() {
             return Err(refusal);
         }
         let queue = match route {
             Route::Reports => &mut state.reads,
             Route::Work => &mut state.work,
+            Route::Operation => &mut state.slow,
         };
         let pushed = queue.push(request, None)?;
-        self.wake(state);
+        match route {
+            Route::Reports | Route::Work => this.wake(state),
+            Route::Operation => {
+                drop(state);
+                this.operations.notify_one();
+            }
+        }
         Ok(pushed)
     }
 
-    /// Works on a claimed Request, on the target's thread.
-    pub(super) fn perform(&self, claim: Claim) {
-        self.device.perform(claim);
+    /// The thread for what may block starts when it is first needed.
+    fn ensure_worker(this: &Shared<Self>) -> Result<(), Error> {
+        let mut worker = this.worker.lock();
+        if worker.is_none() && !this.state.lock().closed {
+            *worker = Some(worker::start(this.clone())?);
+        }
+        Ok(())
+    }
+
+    /// The target's reports are taken by `carrier` from now on.
+    pub(super) fn set_carrier(&self, carrier: Box<dyn Carrier>) {
+        let _ = self.carrier.set(carrier);
+    }
+
+    /// Sets how many reports wait at most. The newest of those that wait are kept.
+    pub(super) fn set_backlog_depth(&self, depth: usize) -> Result<(), Error> {
+        let fresh = Backlog::new(depth, self.layout.longest_input)?;
+        let mut state = self.state.lock();
+        let mut old = std::mem::replace(&mut state.backlog, fresh);
+        let mut dropped = 0;
+        while let Some(full) = old.pop(|report| state.backlog.push(report)) {
+            dropped += u64::from(full);
+        }
+        add(&self.statistics.dropped, dropped);
+        Ok(())
+    }
+
+    /// Forgets the reports that wait; they are not counted.
+    pub(super) fn forget_backlog(&self) {
+        self.state.lock().backlog.clear();
+    }
+
+    pub(super) fn backlog_depth(&self) -> usize {
+        self.state.lock().backlog.depth()
     }
 
     /// The oldest Request that is to be worked on.
@@ -222,6 +340,9 @@ impl Core {
 
     /// Whether waiting for the target would be waiting for the calling thread.
     pub fn is_own_thread(&self) -> bool {
+        if let Some(carrier) = self.carrier.get() {
+            return carrier.is_this_thread();
+        }
         self.own_thread.load(Ordering::Relaxed) == thread::current_id()
     }
 
@@ -252,14 +373,41 @@ impl Core {
         self.wake(state);
     }
 
-    /// Wakes the thread. Where reports are wanted that were not wanted before, it has forgotten the old
-    /// ones when this returns: one that comes from now on is not taken for old.
+    /// Has the target looked at. Where reports are wanted that were not wanted before, the old ones are
+    /// forgotten when this returns: one that comes from now on is not taken for old.
     ///
     /// The caller may hold locks: the thread takes none on its way.
     fn wake(&self, mut state: MutexGuard<'_, State>) {
+        if let Some(carrier) = self.carrier.get() {
+            if state.paused.is_some() && state.is_wanted() && !state.removed {
+                state.paused = None;
+                carrier.forget();
+            }
+            return self.stir(state);
+        }
         self.changed.notify_all();
         while state.asleep && state.is_wanted() {
             self.changed.wait(&mut state);
+        }
+    }
+
+    /// Has the target looked at because something has changed.
+    fn stir(&self, mut state: MutexGuard<'_, State>) {
+        let Some(carrier) = self.carrier.get() else {
+            drop(state);
+            self.changed.notify_all();
+            return;
+        };
+        if state.kicked || state.carried && carrier.is_this_thread() {
+            // It looks again by itself.
+            return;
+        }
+        if state.carried {
+            state.kicked = true;
+        } else if state.has_more_than_reports() {
+            state.kicked = true;
+            drop(state);
+            carrier.kick();
         }
     }
 
@@ -272,8 +420,9 @@ impl Core {
 
     /// The stream has sent its first Requests.
     pub fn stream_sent(&self) {
-        self.state.lock().starting -= 1;
-        self.changed.notify_all();
+        let mut state = self.state.lock();
+        state.starting -= 1;
+        self.stir(state);
     }
 
     /// A stream has stopped. What the last one leaves unread is nobody's.
@@ -283,8 +432,7 @@ impl Core {
         if state.streams == 0 {
             state.backlog.clear();
             // The thread is to notice the pause when it begins.
-            drop(state);
-            self.changed.notify_all();
+            self.stir(state);
         }
     }
 
@@ -302,7 +450,14 @@ impl Core {
         }
     }
 
-    pub(super) fn tell_removal(&self) {
+    /// The device has nothing more to give: ends what is pending, and tells.
+    pub(super) fn announce_removal(&self) {
+        self.end_all(Status::DEVICE_NOT_CONNECTED);
+        self.cancel_held(Status::DEVICE_NOT_CONNECTED);
+        self.tell_removal();
+    }
+
+    fn tell_removal(&self) {
         let removal = {
             let mut state = self.state.lock();
             state.removal_told = true;
@@ -316,9 +471,10 @@ impl Core {
     /// Counts how a Request of this target ended.
     pub fn count(&self, operation: Operation, outcome: Outcome) {
         let bytes = outcome.information as u64;
-        match operation {
-            Operation::Write => add(&self.statistics.bytes_out, bytes),
-            _ => add(&self.statistics.bytes_in, bytes),
+        if self.device.is_output(operation) {
+            add(&self.statistics.bytes_out, bytes);
+        } else {
+            add(&self.statistics.bytes_in, bytes);
         }
         add(
             match outcome.status {
@@ -330,8 +486,7 @@ impl Core {
         );
         if !outcome.status.is_success() {
             // It may have been the last one that wanted reports; the queue does not see it leave.
-            drop(self.state.lock());
-            self.changed.notify_all();
+            self.stir(self.state.lock());
         }
     }
 
@@ -349,10 +504,10 @@ impl Core {
         claim.complete(Outcome { status: Status::SUCCESS, information });
     }
 
-    /// Cancels what the program's target holds.
-    fn cancel_held(&self) {
+    /// Cancels what the program's target holds, and what an operation works on.
+    pub(super) fn cancel_held(&self, reason: Status) {
         let held = std::mem::take(&mut self.state.lock().held);
-        let held = HeldRequests::cancel_all(held, Status::CANCELLED);
+        let held = HeldRequests::cancel_all(held, reason);
         self.state.lock().held.append(held);
     }
 
@@ -366,7 +521,7 @@ impl Core {
     }
 
     /// Ends everything that is pending.
-    pub(super) fn end_all(&self, status: Status) {
+    fn end_all(&self, status: Status) {
         loop {
             let claim = self.state.lock().claim_any();
             let Some(claim) = claim else { return };
@@ -376,7 +531,7 @@ impl Core {
 }
 
 /// A ring of reports, oldest first. All of its memory is taken when it is made.
-pub(super) struct Backlog {
+pub struct Backlog {
     bytes: Block,
     lengths: Vec<u32>,
     /// Bytes a report may have.
@@ -396,6 +551,10 @@ impl Backlog {
 
     pub fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    fn depth(&self) -> usize {
+        self.lengths.len()
     }
 
     pub fn clear(&mut self) {
@@ -442,6 +601,11 @@ impl Target {
     pub fn new(core: Shared<Core>, thread: JoinHandle<()>) -> Self {
         Self { core, thread: Mutex::new(Some(thread)) }
     }
+
+    /// A target whose core has a carrier.
+    pub fn carried(core: Shared<Core>) -> Self {
+        Self { core, thread: Mutex::new(None) }
+    }
 }
 
 impl Object for Target {
@@ -449,10 +613,12 @@ impl Object for Target {
     const ENTERED: bool = true;
 
     fn shut(&self) {
-        self.core.state.lock().closed = true;
-        self.core.changed.notify_all();
+        let mut state = self.core.state.lock();
+        state.closed = true;
+        self.core.stir(state);
+        self.core.operations.notify_all();
         self.core.end_all(Status::CANCELLED);
-        self.core.cancel_held();
+        self.core.cancel_held(Status::CANCELLED);
     }
 
     fn close(&mut self, _handle: Handle) {
@@ -463,10 +629,20 @@ impl Object for Target {
 impl Target {
     fn end(&self) {
         self.shut();
+        if let Some(carrier) = self.core.carrier.get() {
+            carrier.detach(&self.core);
+        }
         if let Some(thread) = self.thread.lock().take() {
             thread::join(thread);
         }
         self.core.reclaim_held();
+        let worker = self.core.worker.lock().take();
+        // One that is in an operation ends by itself when the system lets it.
+        if let Some(worker) = worker
+            && !self.core.state.lock().operating
+        {
+            thread::join(worker);
+        }
     }
 }
 

@@ -165,7 +165,7 @@ impl Sends {
             }
             tell_id(id);
             this.active.fetch_add(1, Ordering::SeqCst);
-            target.submit(request, sent.operation, Purpose::Single).inspect_err(|_| {
+            Core::submit(&target, request, sent.operation, Purpose::Single).inspect_err(|_| {
                 if let Some(passive) = &passive {
                     passive.expect_less();
                 }
@@ -288,7 +288,7 @@ impl Sends {
         let request = Ref::alone(owner)?;
         let submitted = this
             .prepare(request, sent, timeout)
-            .and_then(|_| target.submit(request, sent.operation, Purpose::Single));
+            .and_then(|_| Core::submit(&target, request, sent.operation, Purpose::Single));
         match submitted {
             Ok(Pushed::Waits) => {}
             Ok(Pushed::Canceled) => request.complete(Status::CANCELLED, Some(0))?,

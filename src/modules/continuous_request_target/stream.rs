@@ -560,7 +560,7 @@ impl Stream {
             (Some(target), Some(operation)) if *started && lane.epoch == *epoch => {
                 lane.request(owner, index).and_then(|request| {
                     request.arm(operation, input_span, output_span)?;
-                    Ok((request, target.submit(request, operation, Purpose::Stream)?))
+                    Ok((request, Core::submit(target, request, operation, Purpose::Stream)?))
                 })
             }
             _ => Err(Error::new(Status::CANCELLED, "stopped")),

@@ -1,0 +1,339 @@
+//! One thread that takes the reports of all HID devices of the process.
+//!
+//! ```text
+//!   descriptor ─┐
+//!   descriptor ─┼─> epoll ──> thread "dmf-hid" ──> a turn of each device that has reports
+//!   eventfd ────┘                              └─> a turn of each device that was kicked
+//! ```
+//!
+//! A turn is a number of steps of the device's [`Drive`], bounded, so that a fast device does not hold
+//! up the others. While a device's turn lasts, its state says `carried`: who changes the state then
+//! leaves word there; at other times he kicks. The thread starts with the first device and ends with
+//! the last.
+//!
+//! Locks: [`PUMP`] before a pump's `lines`; a target's lock before `lines`; a line's `turn` is the
+//! thread's alone.
+
+use super::epoll::{Event, Interest, Poll};
+use super::hidraw::Descriptor;
+use super::reader::{Drive, Source, Step};
+use super::target::{Carrier, Core, State};
+use crate::framework::handle::Handle;
+use crate::framework::memory::{self, Shared, try_box};
+use crate::framework::misuse;
+use crate::framework::status::{Error, Status};
+use crate::framework::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
+use crate::framework::thread;
+use std::collections::VecDeque;
+use std::os::fd::AsRawFd;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Steps of one turn.
+const TURN: u32 = 64;
+
+/// A callback that takes longer keeps all devices waiting, which is reported once for each.
+const TOO_LONG: Duration = Duration::from_millis(500);
+
+/// The process's pump, while there are devices.
+static PUMP: Mutex<Option<Running>> = Mutex::new(None);
+
+struct Running {
+    pump: Shared<Pump>,
+    thread: JoinHandle<()>,
+}
+
+struct Pump {
+    poll: Poll,
+    lines: Mutex<Lines>,
+    /// [`thread::current_id`] of the thread.
+    thread: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Lines {
+    entries: Vec<Option<Shared<Line>>>,
+    kicked: VecDeque<usize>,
+    /// The last device has left.
+    over: bool,
+}
+
+/// A device.
+struct Line {
+    core: Shared<Core>,
+    descriptor: Shared<Descriptor>,
+    turn: Mutex<Turn>,
+}
+
+struct Turn {
+    drive: Drive,
+    interest: Interest,
+    told_of_blocking: bool,
+}
+
+/// Has the reports of `core` taken from `source`, whose `next` never waits; `descriptor` says when.
+pub fn attach(
+    core: &Shared<Core>,
+    descriptor: Shared<Descriptor>,
+    source: Box<dyn Source>,
+) -> Result<(), Error> {
+    let line = Shared::new(Line {
+        core: core.clone(),
+        descriptor: descriptor.clone(),
+        turn: Mutex::new(Turn {
+            drive: Drive::new(source),
+            interest: Interest::Nothing,
+            told_of_blocking: false,
+        }),
+    })?;
+    let mut running = PUMP.lock();
+    let pump = match &*running {
+        Some(running) => running.pump.clone(),
+        None => {
+            let fresh = start()?;
+            let pump = fresh.pump.clone();
+            *running = Some(fresh);
+            pump
+        }
+    };
+    let entered = pump.enter(line);
+    let carrier = entered.and_then(|index| {
+        try_box(Attached { pump: pump.clone(), index, descriptor }).inspect_err(|_| {
+            pump.lines.lock().entries[index] = None;
+        })
+    });
+    match carrier {
+        Ok(carrier) => {
+            let index = carrier.index;
+            core.set_carrier(carrier);
+            drop(running);
+            // From now on the end of the device is noticed, whether somebody reads or not.
+            core.state.lock().kicked = true;
+            pump.kick(index);
+            Ok(())
+        }
+        Err(error) => {
+            let last = pump.end_if_empty(&mut running);
+            drop(running);
+            pump.finish(last);
+            Err(error)
+        }
+    }
+}
+
+fn start() -> Result<Running, Error> {
+    let poll = Poll::new().map_err(|_| {
+        Error::new(Status::INSUFFICIENT_RESOURCES, "the process has no descriptor left")
+    })?;
+    let pump = Shared::new(Pump {
+        poll,
+        lines: Mutex::new(Lines::default()),
+        thread: AtomicUsize::new(0),
+    })?;
+    let running = pump.clone();
+    let thread = thread::start("dmf-hid", move || running.run())?;
+    Ok(Running { pump, thread })
+}
+
+impl Pump {
+    /// The line's place.
+    fn enter(&self, line: Shared<Line>) -> Result<usize, Error> {
+        let mut lines = self.lines.lock();
+        let Lines { entries, kicked, .. } = &mut *lines;
+        let free = entries.iter().position(Option::is_none);
+        if free.is_none() {
+            memory::permit()?;
+            entries.try_reserve(1).map_err(|_| memory::no_memory())?;
+            // Each line is kicked once until it has its turn, so that kicking needs no memory.
+            let room = entries.len() + 1 - kicked.len().min(entries.len());
+            kicked.try_reserve(room).map_err(|_| memory::no_memory())?;
+        }
+        Ok(match free {
+            Some(index) => {
+                entries[index] = Some(line);
+                index
+            }
+            None => {
+                entries.push(Some(line));
+                entries.len() - 1
+            }
+        })
+    }
+
+    fn kick(&self, index: usize) {
+        let mut lines = self.lines.lock();
+        if !lines.kicked.contains(&index) {
+            lines.kicked.push_back(index);
+        }
+        drop(lines);
+        self.poll.ring();
+    }
+
+    fn run(&self) {
+        self.thread.store(thread::current_id(), Ordering::SeqCst);
+        loop {
+            let waited = self
+                .poll
+                .wait(|Event { token, is_hung_up }| self.turn_of(token as usize, is_hung_up));
+            if waited.is_err() {
+                // Nothing but a lack of kernel memory; it passes.
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            let kicks = self.lines.lock().kicked.len();
+            for _ in 0..kicks {
+                let Some(index) = self.lines.lock().kicked.pop_front() else { break };
+                self.turn_of(index, false);
+            }
+            if self.lines.lock().over {
+                return;
+            }
+        }
+    }
+
+    fn turn_of(&self, index: usize, is_hung_up: bool) {
+        let line = match self.lines.lock().entries.get(index) {
+            Some(Some(line)) => line.clone(),
+            // It has left since the event.
+            _ => return,
+        };
+        let core = &line.core;
+        {
+            let mut state = core.state.lock();
+            if state.closed {
+                return;
+            }
+            state.carried = true;
+            state.kicked = false;
+            if is_hung_up && !state.is_wanted() {
+                // What the system still holds is nobody's.
+                state.removed = true;
+            }
+        }
+        let mut turn = line.turn.lock();
+        let (mut state, interest) = self.run_turn(index, core, &mut turn, is_hung_up);
+        // A device that is closed has been taken from the poll, and its descriptor's number may be
+        // another's soon.
+        if !state.closed {
+            let descriptor = line.descriptor.as_raw_fd();
+            if self.poll.set(descriptor, index as u64, turn.interest, interest).is_ok() {
+                turn.interest = interest;
+            }
+        }
+        state.watched = turn.interest == Interest::Readable;
+        state.carried = false;
+        if state.closed {
+            core.changed.notify_all();
+        }
+    }
+
+    fn run_turn<'a>(
+        &self,
+        index: usize,
+        core: &'a Core,
+        turn: &mut Turn,
+        is_hung_up: bool,
+    ) -> (MutexGuard<'a, State>, Interest) {
+        for _ in 0..TURN {
+            let begun = Instant::now();
+            let (mut state, interest) = match turn.drive.step(core) {
+                Step::Done => {
+                    if !turn.told_of_blocking && begun.elapsed() > TOO_LONG {
+                        turn.told_of_blocking = true;
+                        report_blocking();
+                    }
+                    continue;
+                }
+                Step::Dry => (core.state.lock(), Interest::Readable),
+                // A hang-up would be told again and again to one who does not read.
+                Step::Wait(state, _) if is_hung_up => (state, Interest::Nothing),
+                Step::Wait(state, _) => (state, Interest::HangUp),
+                Step::Over => (core.state.lock(), Interest::Nothing),
+            };
+            if !std::mem::take(&mut state.kicked) || interest == Interest::Nothing {
+                return (state, interest);
+            }
+        }
+        // The others first.
+        let mut state = core.state.lock();
+        state.kicked = true;
+        self.kick(index);
+        (state, Interest::Readable)
+    }
+
+    /// Whether the last line has left: then the pump is over, and nobody's any more.
+    fn end_if_empty(&self, running: &mut Option<Running>) -> Option<Running> {
+        let mut lines = self.lines.lock();
+        if lines.entries.iter().any(Option::is_some) {
+            return None;
+        }
+        lines.over = true;
+        running.take()
+    }
+
+    fn finish(&self, last: Option<Running>) {
+        if let Some(running) = last {
+            self.poll.ring();
+            thread::join(running.thread);
+        }
+    }
+
+    fn is_this_thread(&self) -> bool {
+        self.thread.load(Ordering::SeqCst) == thread::current_id()
+    }
+}
+
+#[cold]
+fn report_blocking() {
+    let error = Error::misuse(
+        Status::IO_TIMEOUT,
+        "a callback blocked the thread that serves all HID devices for more than half a second; \
+         PassiveLevel gives a Module's callbacks a thread of their own",
+    );
+    misuse::report(c"EVT_DMF_ContinuousRequestTarget_BufferOutput", Handle::NULL, &error);
+}
+
+/// A target's place in the pump.
+struct Attached {
+    pump: Shared<Pump>,
+    index: usize,
+    descriptor: Shared<Descriptor>,
+}
+
+impl Carrier for Attached {
+    fn forget(&self) {
+        self.descriptor.discard(super::hid::memory_of_the_system());
+    }
+
+    fn kick(&self) {
+        self.pump.kick(self.index);
+    }
+
+    fn is_this_thread(&self) -> bool {
+        self.pump.is_this_thread()
+    }
+
+    fn detach(&self, core: &Core) {
+        let mut running = PUMP.lock();
+        let line = {
+            let mut lines = self.pump.lines.lock();
+            lines.kicked.retain(|index| *index != self.index);
+            lines.entries.get_mut(self.index).and_then(Option::take)
+        };
+        let Some(line) = line else { return };
+        let last = self.pump.end_if_empty(&mut running);
+        drop(running);
+        // Whatever it is waited for; the thread does not change that any more.
+        let mut state = core.state.lock();
+        let _ = self.pump.poll.set(
+            line.descriptor.as_raw_fd(),
+            0,
+            Interest::Readable,
+            Interest::Nothing,
+        );
+        while state.carried && !self.is_this_thread() {
+            core.changed.wait(&mut state);
+        }
+        drop(state);
+        self.pump.finish(last);
+    }
+}
