@@ -260,6 +260,27 @@ NTSTATUS DMF_IoTarget_HidOpen(WDFDEVICE Device, const DMF_HID_OPEN_PARAMS* Param
  */
 NTSTATUS DMF_Hid_Enumerate(EVT_DMF_Hid_Enumeration* EvtDevice, VOID* Context);
 
+/**
+ * Watches for HID devices that come and go. Works without a udev daemon and without permission to open
+ * the devices.
+ *
+ * Parameters: Device: parent, may be NULL; Selector: which devices, NULL for all (WaitMilliseconds is not
+ * looked at); EvtChange: called with TRUE for each that is there, on the calling thread before this returns,
+ * and then for each that arrives (TRUE) or goes (FALSE), on a thread of the watch, one after the other,
+ * without a lock; Context: handed to it; Watch: gets the handle before the first call, NULL on failure.
+ * A device with several collections is told once, by the first that matches.
+ * Returns STATUS_SUCCESS; STATUS_INVALID_PARAMETER (EvtChange or Watch is NULL; Selector);
+ * STATUS_INVALID_HANDLE (Device); STATUS_DELETE_PENDING; STATUS_UNSUCCESSFUL (the system does not tell its
+ * devices); STATUS_INSUFFICIENT_RESOURCES.
+ * Memory: WdfObjectDelete ends the watch, also from the callback; no call runs when it has returned. Any
+ * thread.
+ */
+NTSTATUS DMF_Hid_WatchStart(WDFDEVICE Device,
+                            const DMF_HID_OPEN_PARAMS* Selector,
+                            EVT_DMF_Hid_Change* EvtChange,
+                            VOID* Context,
+                            WDFOBJECT* Watch);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

@@ -1009,7 +1009,7 @@ typedef struct
 /** Called for each HID device that is present. FALSE ends the enumeration. */
 typedef BOOLEAN EVT_DMF_Hid_Enumeration(const DMF_HID_DEVICE_INFORMATION* Information, VOID* Context);
 
-/** Called when a watched HID device has arrived (TRUE) or has gone (FALSE). No function of this version takes it. */
+/** Called when a watched HID device has arrived (TRUE) or has gone (FALSE). */
 typedef VOID EVT_DMF_Hid_Change(const DMF_HID_DEVICE_INFORMATION* Information, BOOLEAN Arrived, VOID* Context);
 
 /** Called once when a target's device has gone, after the last report. */

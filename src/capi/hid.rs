@@ -4,11 +4,17 @@
 
 use super::boundary::{not_null, put, status, text, value};
 use super::io_target::register;
+use super::object::device_of;
 use super::types::*;
 use crate::framework::frames::{self, Activity};
-use crate::framework::handle::Handle;
+use crate::framework::handle::{Handle, Kind};
+use crate::framework::memory::try_box;
 use crate::framework::status::{Error, Status, fail};
+use crate::framework::tree::{self, Choices};
+use crate::framework::{deletion, table};
 use crate::io::hid::{self, Selector};
+use crate::io::hid_watch::{Watch, Watcher};
+use hidapi::DeviceInfo;
 use std::ffi::{CString, c_char};
 use std::time::Duration;
 
@@ -75,33 +81,9 @@ pub unsafe extern "C" fn open(
         not_null(target, "Target is NULL")?;
         // SAFETY: the caller's pointer, not NULL.
         unsafe { put(target, std::ptr::null_mut()) };
-        not_null(params, "Params is NULL")?;
-        // SAFETY: not NULL; the size is compared before anything else is looked at.
-        let size = unsafe { (&raw const (*params).size).read_unaligned() };
-        if size as usize != size_of::<DMF_HID_OPEN_PARAMS>() {
-            return Err(Error::misuse(Status::INVALID_PARAMETER, "Params.Size is not its size"));
-        }
-        // SAFETY: not NULL, and of the right size; its texts are the caller's.
-        let (params, path, serial) = unsafe {
-            let params = params.read_unaligned();
-            (params, text(params.path), text(params.serial_number))
-        };
-        let serial = match serial.map(|serial| serial.to_str()) {
-            None => None,
-            Some(Ok(serial)) => Some(serial),
-            Some(Err(_)) => {
-                return Err(Error::new(Status::INVALID_PARAMETER, "SerialNumber is not UTF-8"));
-            }
-        };
-        let selector = Selector {
-            path,
-            vendor: params.vendor_id,
-            product: params.product_id,
-            serial,
-            usage_page: params.usage_page,
-            usage: params.usage,
-        };
-        let wait = Duration::from_millis(u64::from(params.wait_milliseconds));
+        // SAFETY: the caller's pointer and texts.
+        let (selector, wait_milliseconds) = unsafe { selector(params, "Params is NULL")? };
+        let wait = Duration::from_millis(u64::from(wait_milliseconds));
         let handle = register(device, |_| hid::open(selector, wait))?;
         // SAFETY: the caller's pointer, not NULL.
         unsafe { put(target, handle.to_c()) };
@@ -125,32 +107,149 @@ pub unsafe extern "C" fn enumerate(
             return Err(Error::misuse(Status::INVALID_PARAMETER, "EvtDevice is NULL"));
         };
         hid::enumerate(|device| {
-            let c_text = |text: Option<&str>| CString::new(text.unwrap_or("")).unwrap_or_default();
-            let manufacturer = c_text(device.manufacturer_string());
-            let product = c_text(device.product_string());
-            let serial_number = c_text(device.serial_number());
-            let information = DMF_HID_DEVICE_INFORMATION {
-                size: size_of::<DMF_HID_DEVICE_INFORMATION>() as ULONG,
-                path: device.path().as_ptr(),
-                vendor_id: device.vendor_id(),
-                product_id: device.product_id(),
-                release_number: device.release_number(),
-                usage_page: device.usage_page(),
-                usage: device.usage(),
-                interface_number: device.interface_number(),
-                manufacturer: manufacturer.as_ptr(),
-                product: product.as_ptr(),
-                serial_number: serial_number.as_ptr(),
-            };
-            // SAFETY: the program vouches for its callback; the information lives during the call.
-            let go_on = frames::within(Handle::NULL, Activity::Method, || unsafe {
-                callback(&information, context)
-            });
-            go_on != 0
+            with_information(device, |information| {
+                // SAFETY: the program vouches for its callback; the information lives during the call.
+                let go_on = frames::within(Handle::NULL, Activity::Method, || unsafe {
+                    callback(information, context)
+                });
+                go_on != 0
+            })
         })
-        .map_err(|error| match error.status {
-            Status::INTERNAL_ERROR | Status::INSUFFICIENT_RESOURCES => error,
-            _ => fail!(UNSUCCESSFUL, "the HID devices of the system cannot be listed"),
-        })
+        .map_err(cannot_list)
     })
+}
+
+fn cannot_list(error: Error) -> Error {
+    match error.status {
+        Status::INTERNAL_ERROR | Status::INSUFFICIENT_RESOURCES => error,
+        _ => fail!(UNSUCCESSFUL, "the HID devices of the system cannot be listed"),
+    }
+}
+
+/// Calls `with` on what C is told of a device.
+fn with_information<R>(
+    device: &DeviceInfo,
+    with: impl FnOnce(&DMF_HID_DEVICE_INFORMATION) -> R,
+) -> R {
+    let c_text = |text: Option<&str>| CString::new(text.unwrap_or("")).unwrap_or_default();
+    let manufacturer = c_text(device.manufacturer_string());
+    let product = c_text(device.product_string());
+    let serial_number = c_text(device.serial_number());
+    with(&DMF_HID_DEVICE_INFORMATION {
+        size: size_of::<DMF_HID_DEVICE_INFORMATION>() as ULONG,
+        path: device.path().as_ptr(),
+        vendor_id: device.vendor_id(),
+        product_id: device.product_id(),
+        release_number: device.release_number(),
+        usage_page: device.usage_page(),
+        usage: device.usage(),
+        interface_number: device.interface_number(),
+        manufacturer: manufacturer.as_ptr(),
+        product: product.as_ptr(),
+        serial_number: serial_number.as_ptr(),
+    })
+}
+
+/// The program's callback for changes.
+struct OnChange {
+    callback: unsafe extern "C" fn(*const DMF_HID_DEVICE_INFORMATION, BOOLEAN, *mut VOID),
+    context: usize,
+}
+
+impl Watcher for OnChange {
+    fn changed(&self, _watch: Handle, device: &DeviceInfo, arrived: bool) {
+        let context = std::ptr::with_exposed_provenance_mut(self.context);
+        with_information(device, |information| {
+            // SAFETY: the program vouches for its callback; the information lives during the call.
+            unsafe { (self.callback)(information, BOOLEAN::from(arrived), context) }
+        });
+    }
+}
+
+/// Watches for HID devices that come and go. Works without a udev daemon and without permission to open
+/// the devices.
+///
+/// Parameters: Device: parent, may be NULL; Selector: which devices, NULL for all (WaitMilliseconds is not
+/// looked at); EvtChange: called with TRUE for each that is there, on the calling thread before this returns,
+/// and then for each that arrives (TRUE) or goes (FALSE), on a thread of the watch, one after the other,
+/// without a lock; Context: handed to it; Watch: gets the handle before the first call, NULL on failure.
+/// A device with several collections is told once, by the first that matches.
+/// Returns STATUS_SUCCESS; STATUS_INVALID_PARAMETER (EvtChange or Watch is NULL; Selector);
+/// STATUS_INVALID_HANDLE (Device); STATUS_DELETE_PENDING; STATUS_UNSUCCESSFUL (the system does not tell its
+/// devices); STATUS_INSUFFICIENT_RESOURCES.
+/// Memory: WdfObjectDelete ends the watch, also from the callback; no call runs when it has returned. Any
+/// thread.
+#[unsafe(export_name = "DMF_Hid_WatchStart")]
+pub unsafe extern "C" fn watch_start(
+    device: WDFDEVICE,
+    selector: *const DMF_HID_OPEN_PARAMS,
+    evt_change: PEVT_DMF_Hid_Change,
+    context: *mut VOID,
+    watch: *mut WDFOBJECT,
+) -> NTSTATUS {
+    status(c"DMF_Hid_WatchStart", device, || {
+        not_null(watch, "Watch is NULL")?;
+        // SAFETY: the caller's pointer, not NULL.
+        unsafe { put(watch, std::ptr::null_mut()) };
+        let Some(callback) = evt_change else {
+            return Err(Error::misuse(Status::INVALID_PARAMETER, "EvtChange is NULL"));
+        };
+        let wanted = match selector.is_null() {
+            true => Selector::default(),
+            // SAFETY: the caller's pointer and texts.
+            false => unsafe { self::selector(selector, "Selector is NULL")?.0 },
+        };
+        let choices = Choices { parent: device_of(device)?, ..Choices::default() };
+        let draft = tree::reserve(Kind::Watch, choices)?;
+        let watcher = try_box(OnChange { callback, context: context.expose_provenance() })?;
+        let made = Watch::new(draft.handle(), wanted, watcher)?;
+        let handle = draft.open(made)?;
+        // SAFETY: the caller's pointer, not NULL.
+        unsafe { put(watch, handle.to_c()) };
+        let told = table::enter(handle, |watch: &Watch| watch.tell_present());
+        if let Err(error) = told {
+            // SAFETY: as above.
+            unsafe { put(watch, std::ptr::null_mut()) };
+            let _ = deletion::delete(handle);
+            return Err(cannot_list(error));
+        }
+        Ok(())
+    })
+}
+
+/// Which device is meant, and how long to wait for it.
+///
+/// # Safety
+/// `params` is NULL or the caller's own, and its texts are his during the call.
+unsafe fn selector<'a>(
+    params: *const DMF_HID_OPEN_PARAMS,
+    refusal: &'static str,
+) -> Result<(Selector<'a>, ULONG), Error> {
+    not_null(params, refusal)?;
+    // SAFETY: not NULL; the size is compared before anything else is looked at.
+    let size = unsafe { (&raw const (*params).size).read_unaligned() };
+    if size as usize != size_of::<DMF_HID_OPEN_PARAMS>() {
+        return Err(Error::misuse(Status::INVALID_PARAMETER, "its Size is not its size"));
+    }
+    // SAFETY: not NULL, and of the right size; its texts are the caller's.
+    let (params, path, serial) = unsafe {
+        let params = params.read_unaligned();
+        (params, text(params.path), text(params.serial_number))
+    };
+    let serial = match serial.map(|serial| serial.to_str()) {
+        None => None,
+        Some(Ok(serial)) => Some(serial),
+        Some(Err(_)) => {
+            return Err(Error::new(Status::INVALID_PARAMETER, "SerialNumber is not UTF-8"));
+        }
+    };
+    let selector = Selector {
+        path,
+        vendor: params.vendor_id,
+        product: params.product_id,
+        serial,
+        usage_page: params.usage_page,
+        usage: params.usage,
+    };
+    Ok((selector, params.wait_milliseconds))
 }

@@ -228,5 +228,7 @@ pub struct DMF_HID_DEVICE_INFORMATION {
 pub type PEVT_DMF_IoTarget_Removal = Option<unsafe extern "C" fn(WDFIOTARGET, *mut VOID)>;
 pub type PEVT_DMF_Hid_Enumeration =
     Option<unsafe extern "C" fn(*const DMF_HID_DEVICE_INFORMATION, *mut VOID) -> BOOLEAN>;
+pub type PEVT_DMF_Hid_Change =
+    Option<unsafe extern "C" fn(*const DMF_HID_DEVICE_INFORMATION, BOOLEAN, *mut VOID)>;
 pub type PEVT_DMF_Misuse =
     Option<unsafe extern "C" fn(*const c_char, *mut VOID, *const c_char, *mut VOID)>;

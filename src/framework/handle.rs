@@ -32,6 +32,7 @@ pub enum Kind {
     QueuedWorkItem,
     ThreadedBufferQueue,
     Thread,
+    Watch,
 }
 
 const SLOT_BITS: u32 = 24;

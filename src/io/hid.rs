@@ -46,7 +46,7 @@ pub struct Selector<'a> {
 }
 
 impl Selector<'_> {
-    fn matches(&self, device: &DeviceInfo) -> bool {
+    pub fn matches(&self, device: &DeviceInfo) -> bool {
         let number = |wanted: u16, actual: u16| wanted == 0 || wanted == actual;
         number(self.vendor, device.vendor_id())
             && number(self.product, device.product_id())

@@ -9,7 +9,7 @@
 //! - [`client`]: a target that the program itself implements.
 //! - [`replay`] plays a [`recording`].
 //! - [`hid`] finds and opens real devices, [`hid_reports`] reads them, [`hid_device`] writes and
-//!   controls them; [`hidraw`] is the descriptor behind hidapi;
+//!   controls them, [`hid_watch`] sees them come and go; [`hidraw`] is the descriptor behind hidapi;
 //!   [`report_descriptor`] reads how reports look; [`hid_error`] says what went wrong.
 
 pub mod client;
@@ -19,6 +19,7 @@ pub mod hid;
 mod hid_device;
 pub mod hid_error;
 mod hid_reports;
+pub mod hid_watch;
 mod hidraw;
 #[cfg(target_os = "linux")]
 mod pump;

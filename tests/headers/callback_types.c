@@ -11,6 +11,7 @@ static EVT_DMF_MODULE_OnDeviceNotificationPostOpen PostOpen;
 static EVT_DMF_MODULE_OnDeviceNotificationPreClose PreClose;
 static EVT_DMF_Misuse Misuse;
 static EVT_DMF_Hid_Enumeration HidEnumeration;
+static EVT_DMF_Hid_Change HidChange;
 static EVT_DMF_ContinuousRequestTarget_BufferInput BufferInput;
 static EVT_DMF_ContinuousRequestTarget_BufferOutput BufferOutput;
 static EVT_DMF_RingBuffer_Enumeration RingEnumeration;
@@ -48,6 +49,7 @@ void callback_types(WDF_OBJECT_ATTRIBUTES* object, DMF_MODULE_ATTRIBUTES* module
     stream->EvtContinuousRequestTargetBufferOutput = BufferOutput;
     DMF_MisuseHandlerSet(Misuse, NULL);
     (void)DMF_Hid_Enumerate(HidEnumeration, NULL);
+    (void)DMF_Hid_WatchStart(NULL, NULL, HidChange, NULL, NULL);
 }
 
 void callback_types_of_buffers(DMFMODULE module, DMF_CONFIG_BufferQueue* queue, DMF_CONFIG_QueuedWorkItem* work_item,
@@ -116,6 +118,13 @@ static BOOLEAN HidEnumeration(const DMF_HID_DEVICE_INFORMATION* Information, VOI
     UNREFERENCED_PARAMETER(Information);
     UNREFERENCED_PARAMETER(Context);
     return TRUE;
+}
+
+static VOID HidChange(const DMF_HID_DEVICE_INFORMATION* Information, BOOLEAN Arrived, VOID* Context)
+{
+    UNREFERENCED_PARAMETER(Information);
+    UNREFERENCED_PARAMETER(Arrived);
+    UNREFERENCED_PARAMETER(Context);
 }
 
 static VOID BufferInput(DMFMODULE DmfModule, VOID* InputBuffer, size_t* InputBufferSize, VOID* ClientBuferContextInput)
