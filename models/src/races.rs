@@ -141,6 +141,15 @@ fn kept<C: Checker>(request: &Request<C>) {
     keep(request);
 }
 
+/// Keeps the Request for an operation that blocks, and answers if the sender still waits.
+fn operate<C: Checker>(request: &Request<C>) {
+    if request.claim() {
+        request.keep();
+        request.take_up();
+        request.complete();
+    }
+}
+
 fn keep_and_answer<C: Checker>(request: &Request<C>) {
     if request.claim() {
         request.keep();
@@ -421,6 +430,9 @@ pub fn all<C: Checker>() -> Vec<Race<C>> {
             &[answer_elsewhere, cancel, reclaim],
         );
         add("kept, removal", who, terms, submit, &[keep, remove]);
+        add("operated on, cancel", who, terms, submit, &[operate, cancel]);
+        add("operated on, cancel, time-out", who, terms, submit, &[operate, cancel, time_out]);
+        add("operated on, removal", who, terms, submit, &[operate, remove]);
         add("kept and answered, cancel", who, terms, submit, &[keep_and_answer, cancel]);
         add(
             "kept and answered, cancel, time-out",

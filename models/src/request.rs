@@ -102,6 +102,8 @@ struct Books {
     /// The holder is a target, which may write into the buffers.
     written_into: bool,
     callback_runs: bool,
+    /// The target writes its answer.
+    answering: bool,
     /// A cancellation was delivered.
     canceled: bool,
     marked: bool,
@@ -249,6 +251,7 @@ impl<C: Checker> Request<C> {
             books.removed = true;
             books.written_into = false;
             books.callback_runs = false;
+            books.answering = false;
             drop(books);
             let limbo = was_abandoned && std::mem::take(&mut slot.limbo);
             (end.then(|| self.end(slot, false)), limbo)
@@ -378,6 +381,7 @@ impl<C: Checker> Request<C> {
             books.check(has, "somebody completes what he does not have");
             books.written_into = false;
             books.callback_runs = false;
+            books.answering = false;
             drop(books);
             match end {
                 Some(_) => Completed::End(self.end(slot, false)),
@@ -417,6 +421,18 @@ impl<C: Checker> Request<C> {
         if let Some(Some(ended)) = ended {
             self.tell(Some(ended));
         }
+    }
+
+    /// A target that kept the Request has its answer, and writes it if the sender still waits.
+    pub fn take_up(&self) {
+        self.with_open(|slot| {
+            let is_canceled = slot.machine.as_is().is_canceled();
+            let taken = slot.machine.take_up();
+            let mut books = self.books();
+            let due = !is_canceled && !books.ended && !books.removed;
+            books.check(taken || !due, "an answer is refused that the sender waits for");
+            books.answering = taken;
+        });
     }
 
     /// The target is gone, and its thread has ended: takes back what it has.
@@ -537,6 +553,8 @@ impl<C: Checker> Request<C> {
         let mut books = self.books();
         let free = !early || self.terms.sender == Sender::Stream || !books.callback_runs;
         books.check(free, "the sender's memory is his again while the callback uses it");
+        let whole = !early || !books.answering;
+        books.check(whole, "the sender has had his completion while the answer is written");
         let safe = abandoned || !books.written_into;
         books.check(safe, "memory is given back that the target writes into");
         drop(books);

@@ -22,6 +22,7 @@ enum Call {
     MarkOrCancel,
     Unmark(Holder),
     Keep,
+    TakeUp,
     Complete,
     Force(Reason),
     Delete,
@@ -38,6 +39,7 @@ impl Call {
             Call::MarkOrCancel => "mark_or_cancel",
             Call::Unmark(_) => "unmark",
             Call::Keep => "keep",
+            Call::TakeUp => "take_up",
             Call::Complete => "complete",
             Call::Force(_) => "force",
             Call::Delete => "delete",
@@ -54,6 +56,7 @@ impl Call {
             Call::MarkOrCancel => Answer::Marked(machine.mark_or_cancel()),
             Call::Unmark(holder) => Answer::Marked(machine.unmark(holder)),
             Call::Keep => Answer::Ended(machine.keep()),
+            Call::TakeUp => Answer::Done(machine.take_up()),
             Call::Complete => Answer::Completed(machine.complete()),
             Call::Force(reason) => Answer::Ended(machine.force(reason)),
             Call::Delete => Answer::Done(machine.delete()),
@@ -63,7 +66,7 @@ impl Call {
     /// The answer when there is nothing to do.
     fn refusal(self) -> Answer {
         match self {
-            Call::Rearm | Call::Claim(..) | Call::Delete => Answer::Done(false),
+            Call::Rearm | Call::Claim(..) | Call::TakeUp | Call::Delete => Answer::Done(false),
             Call::Submit(_) => Answer::Submitted(Submit::Refused),
             Call::Cancel(_) => Answer::Canceled(Cancel::TooLate),
             Call::Mark | Call::MarkOrCancel | Call::Unmark(_) => Answer::Marked(None),
@@ -223,6 +226,10 @@ impl Seeded {
         self.ended(Call::Keep)
     }
 
+    pub fn take_up(&mut self) -> bool {
+        self.done(Call::TakeUp)
+    }
+
     pub fn force(&mut self, reason: Reason) -> Option<End> {
         self.ended(Call::Force(reason))
     }
@@ -262,6 +269,7 @@ pub fn transitions() -> BTreeSet<Transition> {
         Call::Unmark(Holder::Callback(true)),
         Call::Unmark(Holder::Target),
         Call::Keep,
+        Call::TakeUp,
         Call::Complete,
         Call::Force(1),
         Call::Delete,
