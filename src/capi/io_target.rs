@@ -178,8 +178,9 @@ impl Removal for OnRemoval {
 /// Sets a callback that is called once when the target's device is gone: after the last report was delivered
 /// and every pending Request has ended with STATUS_DEVICE_NOT_CONNECTED. NULL takes it back.
 ///
-/// It runs on the target's thread without a lock, or on the calling thread at once if the device is known to
-/// be gone. A device is watched while somebody reads it. Deleting the target inside is legal.
+/// It runs on the thread that serves the target, without a lock, or on the calling thread at once if the device
+/// is known to be gone. A HID device is watched whether somebody reads it or not (with DMF_HID_WAIT=slices, and
+/// where the library cannot wait for descriptors, only while somebody reads). Deleting the target inside is legal.
 /// Returns STATUS_SUCCESS; STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE (being deleted);
 /// STATUS_INSUFFICIENT_RESOURCES. Any thread.
 #[unsafe(export_name = "DMF_IoTarget_RemovalCallbackSet")]
