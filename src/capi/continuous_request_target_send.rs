@@ -26,7 +26,8 @@ use std::time::Duration;
 /// such a Request); STATUS_INVALID_BUFFER_SIZE; STATUS_INVALID_PARAMETER (RequestType, or NULL with a
 /// length); STATUS_INVALID_DEVICE_STATE (no target is set, or it or the Module is being deleted);
 /// STATUS_INVALID_HANDLE; STATUS_INSUFFICIENT_RESOURCES.
-/// Misuse: on the target's own thread, in a stream's callback for example (STATUS_INVALID_DEVICE_STATE). Any
+/// Misuse: on the thread that is to end the Request, in a stream's callback for example
+/// (STATUS_INVALID_DEVICE_STATE). Any
 /// other thread. Source: Dmf_ContinuousRequestTarget.md, SendSynchronously.
 #[unsafe(export_name = "DMF_ContinuousRequestTarget_SendSynchronously")]
 pub unsafe extern "C" fn send_synchronously(

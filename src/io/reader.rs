@@ -196,11 +196,9 @@ impl Drive {
                 None => Ok(Task::Read),
             };
         }
-        if !wanted && state.paused.is_none() {
-            state.paused = Some(Instant::now());
-            self.source.pause();
-        }
         if !wanted {
+            state.paused.get_or_insert_with(Instant::now);
+            self.source.pause();
             // Who waits for reports that nobody wants any more is not to wait for more.
             core.woke(state);
         }

@@ -147,6 +147,8 @@ pub struct Core {
     carrier: OnceCell<Box<dyn Carrier>>,
     /// [`thread::current_id`] of the target's thread.
     own_thread: AtomicUsize,
+    /// The same of its worker.
+    operating_thread: AtomicUsize,
     pub(super) state: Mutex<State>,
     pub(super) changed: Condvar,
     /// Told when there is something to operate on.
@@ -232,6 +234,7 @@ impl Core {
             device,
             carrier: OnceCell::new(),
             own_thread: AtomicUsize::new(0),
+            operating_thread: AtomicUsize::new(0),
             state: Mutex::new(State {
                 reads: RequestQueue::default(),
                 work: RequestQueue::default(),
@@ -338,12 +341,19 @@ impl Core {
         self.own_thread.store(thread::current_id(), Ordering::Relaxed);
     }
 
-    /// Whether waiting for the target would be waiting for the calling thread.
-    pub fn is_own_thread(&self) -> bool {
-        if let Some(carrier) = self.carrier.get() {
-            return carrier.is_this_thread();
+    /// The calling thread is the target's worker.
+    pub(super) fn operates_here(&self) {
+        self.operating_thread.store(thread::current_id(), Ordering::Relaxed);
+    }
+
+    /// Whether waiting for such a Request would be waiting for the calling thread.
+    pub fn would_wait_for_itself(&self, operation: Operation) -> bool {
+        let is_here = |thread: &AtomicUsize| thread.load(Ordering::Relaxed) == thread::current_id();
+        match (self.device.route(operation), self.carrier.get()) {
+            (Ok(Route::Operation), _) => is_here(&self.operating_thread),
+            (_, Some(carrier)) => carrier.is_this_thread(),
+            (_, None) => is_here(&self.own_thread),
         }
-        self.own_thread.load(Ordering::Relaxed) == thread::current_id()
     }
 
     /// A read takes any of the device's reports whole.
@@ -381,6 +391,7 @@ impl Core {
         if let Some(carrier) = self.carrier.get() {
             if state.paused.is_some() && state.is_wanted() && !state.removed {
                 state.paused = None;
+                state.backlog.clear();
                 carrier.forget();
             }
             return self.stir(state);
@@ -431,6 +442,10 @@ impl Core {
         state.streams -= 1;
         if state.streams == 0 {
             state.backlog.clear();
+            if self.carrier.get().is_some() && !state.is_wanted() {
+                // The carrier may be busy with others when somebody wants reports again.
+                state.paused.get_or_insert_with(Instant::now);
+            }
             // The thread is to notice the pause when it begins.
             self.stir(state);
         }

@@ -18,6 +18,7 @@ pub fn start(core: Shared<Core>) -> Result<JoinHandle<()>, Error> {
 }
 
 fn run(core: &Core) {
+    core.operates_here();
     let mut copies = Copies::default();
     while let Some(claim) = next(core) {
         let outcome = copies.take(&claim).map(|()| {

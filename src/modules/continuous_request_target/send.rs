@@ -277,10 +277,10 @@ impl Sends {
         timeout: Duration,
     ) -> Result<Outcome, Error> {
         let target = this.stream.target()?;
-        if target.is_own_thread() {
+        if target.would_wait_for_itself(sent.operation) {
             return Err(Error::misuse(
                 Status::INVALID_DEVICE_STATE,
-                "SendSynchronously on the target's own thread would wait for itself",
+                "SendSynchronously on the thread that is to end the Request would wait for itself",
             ));
         }
         let end = Shared::new(End::default())?;
