@@ -13,6 +13,8 @@
 
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{Descriptor, Opened};
+#[cfg(all(test, target_os = "linux"))]
+pub use linux::tests;
 #[cfg(target_os = "linux")]
 pub use linux::{Descriptor, Opened};
 
@@ -153,7 +155,7 @@ mod linux {
     }
 
     #[cfg(test)]
-    mod tests {
+    pub mod tests {
         use super::*;
         use std::fs::OpenOptions;
         use std::io::Write;
@@ -230,7 +232,7 @@ mod linux {
         const REPORT: usize = 8;
 
         /// Two ends; the other one is the device.
-        fn connected() -> (Descriptor, UnixStream) {
+        pub fn connected() -> (Descriptor, UnixStream) {
             let (ours, device) = UnixStream::pair().unwrap();
             ours.set_nonblocking(true).unwrap();
             (Descriptor(File::from(OwnedFd::from(ours))), device)

@@ -243,6 +243,11 @@ impl Pump {
                     }
                     continue;
                 }
+                Step::Dry if is_hung_up => {
+                    // Nothing is left of what came before the end.
+                    core.state.lock().removed = true;
+                    continue;
+                }
                 Step::Dry => (core.state.lock(), Interest::Readable),
                 // A hang-up would be told again and again to one who does not read.
                 Step::Wait(state, _) if is_hung_up => (state, Interest::Nothing),
@@ -335,5 +340,144 @@ impl Carrier for Attached {
         }
         drop(state);
         self.pump.finish(last);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::framework::sync::AtomicU32;
+    use crate::io::hidraw::tests::connected;
+    use crate::io::reader::Next;
+    use crate::io::report_descriptor::Layout;
+    use crate::io::request::Claim;
+    use crate::io::target::{Device, Removal, Target};
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    struct Silent;
+
+    impl Device for Silent {
+        fn perform(&self, _core: &Core, _source: Option<&mut dyn Source>, _claim: Claim) {}
+    }
+
+    /// Reports of one byte.
+    struct Bytes {
+        descriptor: Shared<Descriptor>,
+        report: [u8; 1],
+        /// Held back by whoever has it.
+        gate: Shared<Mutex<()>>,
+    }
+
+    impl Source for Bytes {
+        fn next(&mut self) -> Next<'_> {
+            drop(self.gate.lock());
+            match self.descriptor.read(&mut self.report) {
+                Ok(0) => Next::Nothing,
+                Ok(_) => Next::Report(&self.report),
+                Err(_) => Next::Gone,
+            }
+        }
+
+        fn resume(&mut self, _after: Duration) {
+            self.descriptor.discard(64);
+        }
+    }
+
+    struct Opened {
+        target: Target,
+        device: UnixStream,
+        gate: Shared<Mutex<()>>,
+    }
+
+    fn open() -> Opened {
+        let layout = Layout { longest_input: 1, ..Layout::default() };
+        let core = Core::new(layout, try_box(Silent).ok().unwrap()).ok().unwrap();
+        let (descriptor, device) = connected();
+        let descriptor = Shared::new(descriptor).ok().unwrap();
+        let gate = Shared::new(Mutex::new(())).ok().unwrap();
+        let source = Bytes { descriptor: descriptor.clone(), report: [0], gate: gate.clone() };
+        attach(&core, descriptor, Box::new(source)).ok().unwrap();
+        Opened { target: Target::carried(core), device, gate }
+    }
+
+    fn start_stream(opened: &Opened) {
+        opened.target.core.stream_started();
+        opened.target.core.stream_sent();
+    }
+
+    fn wait_for(what: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !what() {
+            assert!(Instant::now() < deadline, "it never comes");
+            std::thread::yield_now();
+        }
+    }
+
+    fn kept(opened: &Opened) -> usize {
+        opened.target.core.state.lock().backlog.len()
+    }
+
+    #[test]
+    fn the_reports_of_many_devices_arrive_while_others_leave() {
+        let mut devices: Vec<Opened> = (0..20).map(|_| open()).collect();
+        devices.iter().for_each(start_stream);
+        for round in 1..=10 {
+            for opened in &mut devices {
+                opened.device.write_all(&[round]).unwrap();
+            }
+            devices.iter().for_each(|opened| wait_for(|| kept(opened) == usize::from(round)));
+            devices.pop();
+        }
+    }
+
+    #[test]
+    fn what_came_while_nobody_read_is_forgotten() {
+        let mut opened = open();
+        for _ in 0..100 {
+            opened.device.write_all(&[1, 2, 3]).unwrap();
+            start_stream(&opened);
+            opened.device.write_all(&[4]).unwrap();
+            wait_for(|| kept(&opened) == 1);
+            opened.target.core.stream_stopped();
+        }
+    }
+
+    #[test]
+    fn a_device_that_is_held_up_does_not_hold_up_the_end_of_another() {
+        let (mut slow, other) = (open(), open());
+        start_stream(&slow);
+        let gate = slow.gate.clone();
+        let held = gate.lock();
+        slow.device.write_all(&[1]).unwrap();
+        wait_for(|| slow.target.core.state.lock().carried);
+        drop(other);
+        drop(held);
+        wait_for(|| kept(&slow) == 1);
+    }
+
+    struct Told(Shared<AtomicU32>);
+
+    impl Removal for Told {
+        fn removed(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_device_is_told_once_whether_somebody_reads_or_not() {
+        for reads in [false, true] {
+            let opened = open();
+            let told = Shared::new(AtomicU32::new(0)).ok().unwrap();
+            opened.target.core.set_removal(Some(Box::new(Told(told.clone()))));
+            if reads {
+                start_stream(&opened);
+            }
+            let Opened { target, device, .. } = opened;
+            drop(device);
+            wait_for(|| told.load(Ordering::SeqCst) > 0);
+            drop(target);
+            assert_eq!(told.load(Ordering::SeqCst), 1);
+        }
     }
 }

@@ -568,6 +568,11 @@ impl Backlog {
         self.count == 0
     }
 
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
     fn depth(&self) -> usize {
         self.lengths.len()
     }
