@@ -1,5 +1,5 @@
 # The tests beyond `cargo test`. Labels: `valgrind` (the C tests once more, under valgrind), `vm` (real HID devices in a
-# virtual machine), `all` (only in `make test-all`); everything else has none.
+# virtual machine), `sanitizer`, `all` (only in `make test-all`); everything else has none.
 
 include(CheckLanguage)
 find_program(BASH_PROGRAM bash REQUIRED)
@@ -11,6 +11,7 @@ endif()
 
 include(cmake/TestPrograms.cmake)
 include(cmake/TestHeaders.cmake)
+include(cmake/TestSanitizers.cmake)
 
 # The examples as a user runs them, on the recording that is shipped.
 add_test(NAME examples
