@@ -12,6 +12,7 @@ endif()
 include(cmake/TestPrograms.cmake)
 include(cmake/TestHeaders.cmake)
 include(cmake/TestSanitizers.cmake)
+include(cmake/TestDocs.cmake)
 
 # The examples as a user runs them, on the recording that is shipped.
 add_test(NAME examples

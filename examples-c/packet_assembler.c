@@ -198,7 +198,7 @@ static size_t packet_append(UCHAR* stream, size_t at, size_t which)
     return at + PACKET_OVERHEAD + length;
 }
 
-int main(void)
+int main(int argc, char** argv)
 {
     static const ULONG piece_sizes[] = {1, 7, 3, PIECE_SIZE_MAX, 2, 13, 29, 5};
     static UCHAR stream[SENT_COUNT * (PACKET_SIZE_MAX + 16)];
@@ -207,6 +207,11 @@ int main(void)
     ASSEMBLER assembler;
     bool good = true;
 
+    if (argc > 1)
+    {
+        fprintf(stderr, "packet_assembler: it takes no arguments, such as %s\nusage: packet_assembler\n", argv[1]);
+        return 2;
+    }
     for (size_t i = 0; i < SENT_COUNT; i++)
     {
         stream_size = packet_append(stream, stream_size, i);

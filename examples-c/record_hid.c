@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 #include <time.h>
 
 /* The report ID and the longest report that the system delivers. */
@@ -229,7 +231,7 @@ static BOOLEAN DeviceFound(const DMF_HID_DEVICE_INFORMATION* Information, VOID* 
     char numbers[10];
 
     snprintf(numbers, sizeof(numbers), "%04x:%04x", Information->VendorId, Information->ProductId);
-    if (strcmp(identity->Wanted, Information->Path) != 0 && strcmp(identity->Wanted, numbers) != 0)
+    if (strcmp(identity->Wanted, Information->Path) != 0 && strcasecmp(identity->Wanted, numbers) != 0)
     {
         return TRUE;
     }
@@ -423,6 +425,30 @@ static bool number_parse(const char* text, ULONGLONG* value)
     return errno == 0 && *end == '\0';
 }
 
+/* Whether the argument can be a device at all; if not, says what it should have been. */
+static bool device_is_named(const char* text)
+{
+    static const char digits[] = "0123456789abcdefABCDEF";
+    struct stat information;
+
+    if (stat(text, &information) == 0)
+    {
+        if (S_ISDIR(information.st_mode))
+        {
+            fprintf(stderr, "record_hid: %s is a folder, not a device\n", text);
+            return false;
+        }
+        return true;
+    }
+    if (strchr(text, ':') != NULL && strchr(text, '/') == NULL &&
+        !(strlen(text) == 9 && strspn(text, digits) == 4 && strspn(text + 5, digits) == 4))
+    {
+        fprintf(stderr, "record_hid: %s is not VVVV:PPPP: four hexadecimal digits each, such as 046d:c52b\n", text);
+        return false;
+    }
+    return true;
+}
+
 static bool options_parse(int argc, char** argv, OPTIONS* options)
 {
     for (int i = 1; i < argc; i++)
@@ -471,7 +497,7 @@ static bool options_parse(int argc, char** argv, OPTIONS* options)
         fprintf(stderr, "record_hid: which DEVICE?\n");
         return false;
     }
-    return true;
+    return device_is_named(options->Device);
 }
 
 int main(int argc, char** argv)

@@ -9,6 +9,8 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include "stream_display.h"
+
 #include <dmf.h>
 
 #include <errno.h>
@@ -27,6 +29,16 @@
 /* So many bytes of the last report are shown: on a terminal the line has to fit, and in a log it may be longer. */
 #define BYTES_SHOWN_ON_TERMINAL 8
 #define BYTES_SHOWN_IN_LINES 64
+/* Rows for the CSV file that the callback can be ahead of who writes them. */
+#define ROWS_WAITING 65536
+
+/* What the CSV file says of a report. */
+typedef struct
+{
+    double Time; /* seconds */
+    double Gap;  /* seconds since the report before; 0 for the first */
+    ULONG Size;
+} ROW;
 
 /* What the callback counts, and the program shows. It is the device's context. */
 typedef struct
@@ -38,13 +50,18 @@ typedef struct
     NTSTATUS Failure; /* what ended the stream, if something did */
     UCHAR Last[BYTES_SHOWN_IN_LINES];
     size_t LastSize;
+    GAPS Gaps;
+    DMFMODULE Rows; /* a ring of ROWs, if there is a CSV file */
+    ULONGLONG RowsLost;
 } STREAM_CONTEXT;
 WDF_DECLARE_CONTEXT_TYPE_WITH_NAME(STREAM_CONTEXT, StreamContextGet)
 
 typedef struct
 {
     const char* Device;
+    const char* Csv;
     bool List;
+    bool Json;
     ULONGLONG Count;
     ULONG Seconds;
     ULONG Requests;
@@ -81,6 +98,8 @@ static ContinuousRequestTarget_BufferDisposition ReportArrived(DMFMODULE DmfModu
     ContinuousRequestTarget_BufferDisposition disposition =
         ContinuousRequestTarget_BufferDisposition_ContinuousRequestTargetAndContinueStreaming;
 
+    double now = seconds_now();
+
     UNREFERENCED_PARAMETER(ClientBufferContextOutput);
 
     pthread_mutex_lock(&stream->Lock);
@@ -95,11 +114,18 @@ static ContinuousRequestTarget_BufferDisposition ReportArrived(DMFMODULE DmfModu
     }
     else
     {
+        ROW row = {now, gaps_add(&stream->Gaps, now), (ULONG)OutputBufferSize};
+
         stream->Reports++;
         stream->Bytes += OutputBufferSize;
         stream->LastSize = OutputBufferSize;
         memcpy(stream->Last, OutputBuffer,
                OutputBufferSize < sizeof(stream->Last) ? OutputBufferSize : sizeof(stream->Last));
+        /* This thread may serve other devices too, so it writes no file: the ring takes the row to who does. */
+        if (stream->Rows != NULL && !NT_SUCCESS(DMF_RingBuffer_Write(stream->Rows, (UCHAR*)&row, sizeof(row))))
+        {
+            stream->RowsLost++;
+        }
     }
     pthread_mutex_unlock(&stream->Lock);
 
@@ -149,46 +175,162 @@ static DMF_IO_TARGET_STATISTICS statistics_get(WDFIOTARGET target)
     return statistics;
 }
 
-/* Shows what has come since the line before. */
-static void line_show(STREAM_CONTEXT* stream, WDFIOTARGET target, bool terminal)
+/* How what has come is shown. */
+typedef enum
 {
-    static ULONGLONG reports_before, bytes_before;
-    static double time_before;
-    DMF_IO_TARGET_STATISTICS statistics = statistics_get(target);
-    double now = seconds_now();
-    double elapsed = now - time_before;
+    Show_Lines,  /* a line now and then */
+    Show_Line,   /* one line, written over again and again */
+    Show_Screen, /* the rate of the last minute and the times between reports as well */
+    Show_Json,
+} SHOW;
 
-    if (time_before > 0)
+/* A program's or file's text as JSON has it. */
+static void json_text(const char* text)
+{
+    putchar('"');
+    for (; *text != '\0'; text++)
     {
-        pthread_mutex_lock(&stream->Lock);
-        printf("%s%8.0f reports/s %9.0f bytes/s %5llu dropped |", terminal ? "\r" : "",
-               (double)(stream->Reports - reports_before) / elapsed, (double)(stream->Bytes - bytes_before) / elapsed,
-               (unsigned long long)statistics.ReportsDropped);
-        print_bytes(stream->Last, stream->LastSize, terminal ? BYTES_SHOWN_ON_TERMINAL : BYTES_SHOWN_IN_LINES);
-        printf("%s", terminal ? "\033[K" : "\n");
-        reports_before = stream->Reports;
-        bytes_before = stream->Bytes;
-        pthread_mutex_unlock(&stream->Lock);
-        fflush(stdout);
+        unsigned char byte = (unsigned char)*text;
+        if (byte < 0x20 || byte == 0x7f)
+        {
+            printf("\\u%04x", byte);
+        }
+        else
+        {
+            printf("%s%c", byte == '"' || byte == '\\' ? "\\" : "", byte);
+        }
     }
-    time_before = now;
+    putchar('"');
 }
 
-/* Waits until the stream ends, the user ends it, or enough has come; shows a line now and then. */
-static void watch(STREAM_CONTEXT* stream, DMFMODULE module, WDFIOTARGET target, const OPTIONS* options)
+/* Members that both a second and the summary have. */
+static void json_counts(const STREAM_CONTEXT* stream, WDFIOTARGET target, double rate)
 {
-    const struct timespec tick = {0, 50 * 1000 * 1000};
-    bool terminal = isatty(STDOUT_FILENO);
-    double interval = terminal ? 0.2 : 1.0;
-    double begin = seconds_now();
-    double next_line = begin + interval;
+    DMF_IO_TARGET_STATISTICS statistics = statistics_get(target);
+    size_t shown = stream->LastSize < BYTES_SHOWN_IN_LINES ? stream->LastSize : BYTES_SHOWN_IN_LINES;
 
-    line_show(stream, target, terminal);
+    printf("\"reports\": %llu, \"bytes\": %llu, \"reports_per_second\": %.1f, \"dropped\": %llu, "
+           "\"overruns_suspected\": %llu, \"last_report\": \"",
+           (unsigned long long)stream->Reports, (unsigned long long)stream->Bytes, rate,
+           (unsigned long long)statistics.ReportsDropped, (unsigned long long)statistics.OverrunsSuspected);
+    for (size_t i = 0; i < shown; i++)
+    {
+        printf("%02x", stream->Last[i]);
+    }
+    printf("\"");
+}
+
+/* What was shown last, to show the difference. */
+typedef struct
+{
+    SHOW How;
+    double Begin;
+    double Time;
+    ULONGLONG Reports;
+    ULONGLONG Bytes;
+    double SecondTime; /* the same for the rate of a whole second */
+    ULONGLONG SecondReports;
+    RATES Rates;
+    bool Drawn;
+} DISPLAY;
+
+static void line_show(const STREAM_CONTEXT* stream, WDFIOTARGET target, const DISPLAY* display, double elapsed)
+{
+    bool terminal = display->How != Show_Lines;
+    DMF_IO_TARGET_STATISTICS statistics = statistics_get(target);
+
+    printf("%s%8.0f reports/s %9.0f bytes/s %5llu dropped |", terminal ? "\r" : "",
+           (double)(stream->Reports - display->Reports) / elapsed, (double)(stream->Bytes - display->Bytes) / elapsed,
+           (unsigned long long)statistics.ReportsDropped);
+    print_bytes(stream->Last, stream->LastSize, terminal ? BYTES_SHOWN_ON_TERMINAL : BYTES_SHOWN_IN_LINES);
+    printf("%s", terminal ? "\033[K" : "\n");
+}
+
+static void screen_show(const STREAM_CONTEXT* stream, WDFIOTARGET target, DISPLAY* display, double elapsed)
+{
+    bool blocks = display_has_blocks();
+
+    if (display->Drawn)
+    {
+        printf("\033[%dA", DISPLAY_LINES);
+    }
+    display->Drawn = true;
+    line_show(stream, target, display, elapsed);
+    printf("\n\033[K\nreports/s, the last minute (most: %.0f)\033[K\n", rates_highest(&display->Rates));
+    rates_draw(&display->Rates, blocks);
+    printf("time between reports\033[K\n");
+    gaps_draw(&stream->Gaps, blocks);
+}
+
+/* Shows what has come since the last time. */
+static void progress_show(STREAM_CONTEXT* stream, WDFIOTARGET target, DISPLAY* display)
+{
+    double now = seconds_now();
+    double elapsed = now - display->Time;
+
+    pthread_mutex_lock(&stream->Lock);
+    if (now - display->SecondTime >= 1)
+    {
+        rates_add(&display->Rates, (double)(stream->Reports - display->SecondReports) / (now - display->SecondTime));
+        display->SecondTime = now;
+        display->SecondReports = stream->Reports;
+    }
+    if (display->How == Show_Json)
+    {
+        printf("{\"type\": \"progress\", \"seconds\": %.3f, ", now - display->Begin);
+        json_counts(stream, target, (double)(stream->Reports - display->Reports) / elapsed);
+        printf("}\n");
+    }
+    else if (display->How == Show_Screen)
+    {
+        screen_show(stream, target, display, elapsed);
+    }
+    else
+    {
+        line_show(stream, target, display, elapsed);
+    }
+    display->Reports = stream->Reports;
+    display->Bytes = stream->Bytes;
+    display->Time = now;
+    pthread_mutex_unlock(&stream->Lock);
+    fflush(stdout);
+}
+
+static SHOW show_choose(const OPTIONS* options)
+{
+    if (options->Json)
+    {
+        return Show_Json;
+    }
+    return display_fits() ? Show_Screen : isatty(STDOUT_FILENO) ? Show_Line : Show_Lines;
+}
+
+/* Writes the rows that wait. */
+static void rows_write(const STREAM_CONTEXT* stream, FILE* csv, double begin)
+{
+    ROW row;
+
+    while (csv != NULL && NT_SUCCESS(DMF_RingBuffer_Read(stream->Rows, (UCHAR*)&row, sizeof(row))))
+    {
+        fprintf(csv, "%.6f,%lu,%.6f\n", row.Time - begin, (unsigned long)row.Size, row.Gap);
+    }
+}
+
+/* Waits until the stream ends, the user ends it, or enough has come; shows what comes now and then. */
+static void watch(STREAM_CONTEXT* stream, DMFMODULE module, WDFIOTARGET target, const OPTIONS* options, FILE* csv,
+                  double begin)
+{
+    const struct timespec tick = {0, 20 * 1000 * 1000};
+    DISPLAY display = {.How = show_choose(options), .Begin = begin, .Time = begin, .SecondTime = begin};
+    double interval = display.How == Show_Screen || display.How == Show_Line ? 0.2 : 1.0;
+    double next = begin + interval;
+
     while (!interrupted && DMF_ContinuousRequestTarget_StreamingCountGet(module) > 0)
     {
         bool enough;
 
         nanosleep(&tick, NULL);
+        rows_write(stream, csv, begin);
         pthread_mutex_lock(&stream->Lock);
         enough = stream->Limit != 0 && stream->Reports == stream->Limit;
         pthread_mutex_unlock(&stream->Lock);
@@ -196,28 +338,60 @@ static void watch(STREAM_CONTEXT* stream, DMFMODULE module, WDFIOTARGET target, 
         {
             break;
         }
-        if (seconds_now() >= next_line)
+        if (seconds_now() >= next)
         {
-            line_show(stream, target, terminal);
-            next_line += interval;
+            progress_show(stream, target, &display);
+            next += interval;
         }
     }
-    printf("%s", terminal ? "\n" : "");
+    if (display.How == Show_Screen)
+    {
+        progress_show(stream, target, &display);
+    }
+    printf("%s", display.How == Show_Line ? "\n" : "");
 }
 
-static void summary_show(const STREAM_CONTEXT* stream, WDFIOTARGET target, double elapsed)
+static void summary_show(const STREAM_CONTEXT* stream, WDFIOTARGET target, double elapsed, const OPTIONS* options)
 {
     DMF_IO_TARGET_STATISTICS statistics = statistics_get(target);
+    const GAPS* gaps = &stream->Gaps;
+    double rate = elapsed > 0 ? (double)stream->Reports / elapsed : 0.0;
+    double mean = gaps->Gaps > 0 ? gaps->Sum / (double)gaps->Gaps * 1e3 : 0.0;
 
+    if (options->Json)
+    {
+        printf("{\"type\": \"summary\", \"device\": ");
+        json_text(options->Device);
+        printf(", \"seconds\": %.3f, ", elapsed);
+        json_counts(stream, target, rate);
+        printf(", \"milliseconds_between_reports\": {\"mean\": %.6f, \"longest\": %.6f, \"classes\": [", mean,
+               gaps->Longest * 1e3);
+        for (int i = 0; i < GAP_CLASSES; i++)
+        {
+            if (i < GAP_CLASSES - 1)
+            {
+                printf("{\"up_to\": %.2f, \"count\": %llu}, ", gap_class_limit(i), gaps->Count[i]);
+            }
+            else
+            {
+                printf("{\"up_to\": null, \"count\": %llu}", gaps->Count[i]);
+            }
+        }
+        printf("]}, \"ended_by\": \"%s\"}\n", DMF_StatusName(stream->Failure));
+        return;
+    }
     printf("%llu reports, %llu bytes in %.1f s (%.0f reports/s); %llu dropped, %llu overruns suspected\n",
-           (unsigned long long)stream->Reports, (unsigned long long)stream->Bytes, elapsed,
-           elapsed > 0 ? (double)stream->Reports / elapsed : 0.0, (unsigned long long)statistics.ReportsDropped,
-           (unsigned long long)statistics.OverrunsSuspected);
+           (unsigned long long)stream->Reports, (unsigned long long)stream->Bytes, elapsed, rate,
+           (unsigned long long)statistics.ReportsDropped, (unsigned long long)statistics.OverrunsSuspected);
     if (stream->Reports > 0)
     {
         printf("last report:");
         print_bytes(stream->Last, stream->LastSize, BYTES_SHOWN_IN_LINES);
         printf("\n");
+    }
+    if (gaps->Gaps > 0)
+    {
+        printf("time between reports: %.3f ms on average, %.3f ms at most\n", mean, gaps->Longest * 1e3);
     }
 }
 
@@ -257,10 +431,11 @@ static int devices_list(void)
 /* VVVV:PPPP, both in hexadecimal. */
 static bool identity_parse(const char* text, USHORT* vendor, USHORT* product)
 {
+    static const char digits[] = "0123456789abcdefABCDEF";
     unsigned int v, p;
-    int end = 0;
 
-    if (strlen(text) != 9 || sscanf(text, "%4x:%4x%n", &v, &p, &end) != 2 || end != 9)
+    if (strlen(text) != 9 || strspn(text, digits) != 4 || strspn(text + 5, digits) != 4 ||
+        sscanf(text, "%4x:%4x", &v, &p) != 2)
     {
         return false;
     }
@@ -279,6 +454,29 @@ static bool is_recording(const char* path)
         return S_ISREG(information.st_mode);
     }
     return strncmp(path, "/dev/", 5) != 0 && strchr(path, ':') == NULL;
+}
+
+/* Whether the argument can be a device at all; if not, says what it should have been. */
+static bool device_is_named(const char* text)
+{
+    struct stat information;
+    USHORT vendor, product;
+
+    if (stat(text, &information) == 0)
+    {
+        if (S_ISDIR(information.st_mode))
+        {
+            fprintf(stderr, "stream_hid: %s is a folder, not a device or a recording\n", text);
+            return false;
+        }
+        return true;
+    }
+    if (strchr(text, ':') != NULL && strchr(text, '/') == NULL && !identity_parse(text, &vendor, &product))
+    {
+        fprintf(stderr, "stream_hid: %s is not VVVV:PPPP: four hexadecimal digits each, such as 046d:c52b\n", text);
+        return false;
+    }
+    return true;
 }
 
 static NTSTATUS target_open(WDFDEVICE device, const OPTIONS* options, WDFIOTARGET* target)
@@ -334,6 +532,45 @@ static int failed(const char* what, const char* device, NTSTATUS status)
     return 1;
 }
 
+/* The ring of rows on their way to the file. */
+static NTSTATUS rows_create(WDFDEVICE device, DMFMODULE* rows)
+{
+    DMF_CONFIG_RingBuffer config;
+    DMF_MODULE_ATTRIBUTES attributes;
+
+    DMF_CONFIG_RingBuffer_AND_ATTRIBUTES_INIT(&config, &attributes);
+    config.ItemCount = ROWS_WAITING;
+    config.ItemSize = sizeof(ROW);
+    config.Mode = RingBuffer_Mode_FailIfFullOnWrite;
+    return DMF_RingBuffer_Create(device, &attributes, WDF_NO_OBJECT_ATTRIBUTES, rows);
+}
+
+/* Writes the last rows. 0, or 1 if not all of the file is there. */
+static int csv_close(FILE* csv, const STREAM_CONTEXT* stream, const OPTIONS* options, double begin)
+{
+    bool failed_before;
+    int result = 0;
+
+    if (csv == NULL)
+    {
+        return 0;
+    }
+    rows_write(stream, csv, begin);
+    failed_before = ferror(csv) != 0;
+    if (fclose(csv) != 0 || failed_before)
+    {
+        fprintf(stderr, "stream_hid: cannot write all of %s\n", options->Csv);
+        result = 1;
+    }
+    if (stream->RowsLost > 0)
+    {
+        fprintf(stderr, "stream_hid: %s lacks %llu reports, which came faster than it could be written\n", options->Csv,
+                (unsigned long long)stream->RowsLost);
+        result = 1;
+    }
+    return result;
+}
+
 static int stream(const OPTIONS* options)
 {
     WDF_OBJECT_ATTRIBUTES attributes;
@@ -342,7 +579,8 @@ static int stream(const OPTIONS* options)
     DMFMODULE module;
     STREAM_CONTEXT* context;
     NTSTATUS status;
-    double begin;
+    FILE* csv = NULL;
+    double begin = 0;
     int result = 0;
 
     WDF_OBJECT_ATTRIBUTES_INIT_CONTEXT_TYPE(&attributes, STREAM_CONTEXT);
@@ -362,11 +600,27 @@ static int stream(const OPTIONS* options)
         result = failed("open", options->Device, status);
         goto Exit;
     }
-    status = stream_create(device, options->Requests, &module);
+    if (options->Csv != NULL)
+    {
+        csv = fopen(options->Csv, "w");
+        if (csv == NULL)
+        {
+            fprintf(stderr, "stream_hid: cannot write to %s: %s\n", options->Csv, strerror(errno));
+            result = 1;
+            goto Exit;
+        }
+        fputs("seconds,bytes,seconds_since_the_last\n", csv);
+        status = rows_create(device, &context->Rows);
+    }
+    if (NT_SUCCESS(status))
+    {
+        status = stream_create(device, options->Requests, &module);
+    }
     if (NT_SUCCESS(status))
     {
         status = DMF_ContinuousRequestTarget_IoTargetSet(module, target);
     }
+    begin = seconds_now();
     if (NT_SUCCESS(status))
     {
         status = DMF_ContinuousRequestTarget_Start(module);
@@ -377,11 +631,10 @@ static int stream(const OPTIONS* options)
         goto Exit;
     }
 
-    begin = seconds_now();
-    watch(context, module, target, options);
+    watch(context, module, target, options, csv, begin);
     /* From here on no callback runs, so the context needs no lock. */
     DMF_ContinuousRequestTarget_StopAndWait(module);
-    summary_show(context, target, seconds_now() - begin);
+    summary_show(context, target, seconds_now() - begin, options);
 
     if (!NT_SUCCESS(context->Failure) &&
         !(context->Failure == STATUS_DEVICE_NOT_CONNECTED && is_recording(options->Device)))
@@ -393,6 +646,10 @@ static int stream(const OPTIONS* options)
     }
 
 Exit:
+    if (csv_close(csv, context, options, begin) != 0)
+    {
+        result = 1;
+    }
     /* The module and the target are its children. */
     WdfObjectDelete(device);
     return result;
@@ -407,6 +664,8 @@ static const char usage_text[] =
     "\n"
     "DEVICE is /dev/hidrawN, VVVV:PPPP (vendor and product, hexadecimal) or the path of a recording.\n"
     "  --list         list the HID devices that are connected\n"
+    "  --json         print a JSON object each second, and one at the end\n"
+    "  --csv FILE     write a row for each report: when it came, its bytes, the time since the one before\n"
     "  --count N      end after N reports\n"
     "  --seconds N    end after N seconds\n"
     "  --requests N   keep N read Requests waiting at the device (4)\n"
@@ -453,6 +712,11 @@ static bool options_parse(int argc, char** argv, OPTIONS* options)
             options->List = true;
             continue;
         }
+        if (strcmp(name, "--json") == 0)
+        {
+            options->Json = true;
+            continue;
+        }
         if (name[0] != '-')
         {
             if (options->Device != NULL)
@@ -464,6 +728,17 @@ static bool options_parse(int argc, char** argv, OPTIONS* options)
             continue;
         }
 
+        if (strcmp(name, "--csv") == 0)
+        {
+            if (text == NULL)
+            {
+                fprintf(stderr, "stream_hid: --csv needs the name of a file\n");
+                return false;
+            }
+            options->Csv = text;
+            i++;
+            continue;
+        }
         if (strcmp(name, "--count") == 0)
         {
             valid = number_parse(text, UINT64_MAX, &options->Count);
@@ -504,13 +779,15 @@ static bool options_parse(int argc, char** argv, OPTIONS* options)
         fprintf(stderr, "stream_hid: which DEVICE?\n");
         return false;
     }
-    return true;
+    return options->Device == NULL || device_is_named(options->Device);
 }
 
 int main(int argc, char** argv)
 {
     OPTIONS options = {.Requests = 4, .Speed = 1, .Repeat = 1};
     struct sigaction action;
+
+    setlocale(LC_CTYPE, "");
 
     for (int i = 1; i < argc; i++)
     {

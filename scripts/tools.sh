@@ -17,6 +17,7 @@ if [ "$stage" != build ]; then
         [valgrind]=valgrind
         [nm]=binutils
         [readelf]=binutils
+        [python3]=python3
     )
 fi
 if [ "$stage" = all ]; then

@@ -4,8 +4,8 @@ set -euo pipefail
 build=$1
 cd "$(dirname "$0")/.."
 
-out=$(mktemp) err=$(mktemp)
-trap 'rm -f "$out" "$err"' EXIT
+out=$(mktemp) err=$(mktemp) csv=$(mktemp)
+trap 'rm -f "$out" "$err" "$csv"' EXIT
 
 fail() {
     echo "FAILED: $1"
@@ -43,6 +43,49 @@ expect_line() {
     [ ! -s "$err" ] || fail "$*: complains"
     echo "$(basename "$1"): $line"
 }
+# expect_usage PROGRAM ARGUMENT…: it exits with 2, says what is wrong, and how it is to be called.
+expect_usage() {
+    local code=0
+    "$@" >"$out" 2>"$err" || code=$?
+    [ $code = 2 ] || fail "$*: exit code $code, not 2"
+    grep -qi '^usage: ' "$err" || fail "$*: no usage"
+    echo "$(basename "$1"): $(head -n 1 "$err")"
+}
+for program in stream_hid record_hid; do
+    expect_usage "$build/$program" 046d:
+    expect_usage "$build/$program" zz:zz
+    expect_usage "$build/$program" 0x1:-0x2
+    expect_usage "$build/$program" examples-c
+done
+expect_usage "$build/stream_hid" --csv
+expect_usage "$build/packet_assembler" 3
+
+# For scripts: JSON, an object a line, and a row of CSV for each report.
+recording=examples-c/data/usb-mouse.hid
+reports=$(grep -c '^E: ' $recording)
+"$build/stream_hid" --speed 4 --json --csv "$csv" $recording >"$out" 2>"$err" || fail "stream_hid --json: exit code $?"
+python3 -c '
+import csv, json, sys
+objects = [json.loads(line) for line in open(sys.argv[1])]
+rows = list(csv.DictReader(open(sys.argv[2])))
+reports = int(sys.argv[3])
+assert [o["type"] for o in objects] == ["progress"] * (len(objects) - 1) + ["summary"], objects
+assert len(objects) >= 2, objects
+summary = objects[-1]
+assert summary["reports"] == reports == len(rows), (summary, len(rows))
+assert summary["bytes"] == sum(int(row["bytes"]) for row in rows)
+between = summary["milliseconds_between_reports"]
+assert sum(c["count"] for c in between["classes"]) == reports - 1, between
+longest = max(float(row["seconds_since_the_last"]) for row in rows)
+assert abs(between["longest"] - longest * 1e3) < 0.002, (between, longest)
+times = [float(row["seconds"]) for row in rows]
+assert times == sorted(times)
+for before, row in zip(times, rows[1:]):
+    assert abs(float(row["seconds"]) - before - float(row["seconds_since_the_last"])) < 0.000003, row
+' "$out" "$csv" "$reports" 2>>"$err" || fail "stream_hid --json --csv: not what it should be"
+echo "stream_hid --json --csv: $(tail -n 1 "$out" | cut -c 1-100)..."
+expect_one_line "$build/stream_hid" --csv /no/such/folder/file $recording
+
 expect_line "producer 2: 1000 readings, average 2.495" "$build/buffer_pipeline" 1000
 expect_line "packet 2, 24 bytes: and whole packets leave." "$build/packet_assembler"
 expect_line "6 packets out of 18 pieces; 46 bytes were no packet" "$build/packet_assembler"
