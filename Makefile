@@ -41,6 +41,11 @@ headers: ## generate the headers and the list of symbols from the sources
 	cargo run --quiet -p xtask -- headers
 	cargo run --quiet -p xtask -- symbols
 
+.PHONY: docs
+docs: ## build the documentation's site below build/docs
+	@scripts/tools.sh all
+	@scripts/docs.sh $(BUILD)
+
 .PHONY: install
 install: build ## install below PREFIX (default /usr/local)
 	cmake --install $(BUILD) --prefix "$(PREFIX)"

@@ -13,3 +13,14 @@ add_test(NAME plot_is_up_to_date
   COMMAND "${BASH_PROGRAM}" -c
     "\"$1\" scripts/plot.py docs/usb-mouse.csv | cmp - docs/usb-mouse.svg" plot "${PYTHON_PROGRAM}"
   WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+
+add_test(NAME man_pages
+  COMMAND "${BASH_PROGRAM}" tests/man.sh "${CMAKE_CURRENT_BINARY_DIR}"
+  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+set_tests_properties(man_pages PROPERTIES LABELS all SKIP_RETURN_CODE 77)
+
+# The site: Doxygen warns of nothing, and each Module has its page.
+add_test(NAME docs_site
+  COMMAND "${BASH_PROGRAM}" tests/site.sh "${CMAKE_CURRENT_BINARY_DIR}"
+  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+set_tests_properties(docs_site PROPERTIES LABELS all SKIP_RETURN_CODE 77 TIMEOUT 300)

@@ -22,6 +22,9 @@ if [ "$stage" != build ]; then
 fi
 if [ "$stage" = all ]; then
     package_of+=(
+        [doxygen]=doxygen
+        [dot]=graphviz
+        [mandoc]=mandoc
     )
 fi
 
