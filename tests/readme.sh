@@ -31,7 +31,7 @@ programs_of() {
 run() {
     local document=$1 source=$2 program=${2%.c} code=0 name
     name="$document, $(basename "$program")"
-    "$compiler" -std=c11 -Wall -Wextra -Wpedantic -Werror -Iinclude "$source" -o "$program" \
+    "$compiler" -std=c11 -Wall -Wextra -Wpedantic -Werror -Iinclude -Iinclude/dmf/compat "$source" -o "$program" \
         -L"$build" -Wl,-rpath,"$build" -ldmf -pthread || fail "$name: does not compile"
     "$program" >"$work/out" 2>"$work/err" || code=$?
     [ $code = 0 ] || fail "$name: exit code $code: $(cat "$work/err")"
