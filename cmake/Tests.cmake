@@ -13,6 +13,7 @@ include(cmake/TestPrograms.cmake)
 include(cmake/TestHeaders.cmake)
 include(cmake/TestSanitizers.cmake)
 include(cmake/TestDocs.cmake)
+include(cmake/TestPackaging.cmake)
 
 # The examples as a user runs them, on the recording that is shipped.
 add_test(NAME examples

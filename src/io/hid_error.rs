@@ -77,7 +77,9 @@ pub fn of_errno(errno: i32) -> Status {
     match errno {
         libc::EPERM | libc::EACCES => Status::ACCESS_DENIED,
         libc::ENOENT => Status::OBJECT_NAME_NOT_FOUND,
-        libc::ENODEV | libc::ENXIO | libc::ESHUTDOWN => Status::DEVICE_NOT_CONNECTED,
+        libc::ENODEV | libc::ENXIO => Status::DEVICE_NOT_CONNECTED,
+        #[cfg(unix)] // Windows has no such errno.
+        libc::ESHUTDOWN => Status::DEVICE_NOT_CONNECTED,
         libc::ETIMEDOUT => Status::IO_TIMEOUT,
         libc::EINVAL | libc::EMSGSIZE | libc::EOVERFLOW => Status::INVALID_BUFFER_SIZE,
         libc::EBUSY | libc::EAGAIN => Status::DEVICE_BUSY,
