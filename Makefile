@@ -50,6 +50,10 @@ docs: ## build the documentation's site below build/docs
 install: build ## install below PREFIX (default /usr/local)
 	cmake --install $(BUILD) --prefix "$(PREFIX)"
 
+.PHONY: uninstall
+uninstall: ## remove what make install installed last (with the same DESTDIR)
+	cmake -P $(BUILD)/Uninstall.cmake
+
 .PHONY: clean
 clean: ## remove everything that was built
 	rm -rf $(BUILD)

@@ -1,6 +1,32 @@
 # The library as others get it: installed, packaged, on other systems, and its ABI. What takes minutes or needs further
 # tools has the label `all`.
 
+set(recording "${CMAKE_CURRENT_SOURCE_DIR}/examples-c/data/usb-mouse.hid")
+if(CMAKE_CXX_COMPILER)
+  # Programs that know nothing but the prefix, which was moved.
+  add_test(NAME consumer
+    COMMAND "${BASH_PROGRAM}" tests/consumer/run.sh "${CMAKE_COMMAND}" "${CMAKE_CURRENT_BINARY_DIR}"
+            "${CMAKE_C_COMPILER}" "${CMAKE_CXX_COMPILER}" "${recording}"
+    WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+  set_tests_properties(consumer PROPERTIES TIMEOUT 300)
+  # Projects that take the sources in.
+  foreach(way add_subdirectory FetchContent)
+    add_test(NAME consumer.${way}
+      COMMAND "${CMAKE_COMMAND}" -E env "CARGO_TARGET_DIR=${DMF_CARGO_TARGET_DIR}"
+              "${BASH_PROGRAM}" tests/consumer/sources.sh "${CMAKE_COMMAND}" ${way} "${CMAKE_CURRENT_SOURCE_DIR}"
+              "${CMAKE_C_COMPILER}" "${CMAKE_CXX_COMPILER}" "${recording}"
+      WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+    set_tests_properties(consumer.${way} PROPERTIES LABELS all RESOURCE_LOCK cargo TIMEOUT 600)
+  endforeach()
+endif()
+
+# What is installed, where, and that it goes away again; with other folders than the usual too.
+add_test(NAME install_layout
+  COMMAND "${CMAKE_COMMAND}" -E env "CARGO_TARGET_DIR=${DMF_CARGO_TARGET_DIR}"
+          "${BASH_PROGRAM}" tests/install.sh "${CMAKE_COMMAND}" "${CMAKE_CURRENT_BINARY_DIR}" "${PROJECT_VERSION}" "${DMF_ABI}"
+  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+set_tests_properties(install_layout PROPERTIES RESOURCE_LOCK cargo TIMEOUT 300)
+
 # Type-checks only: nothing here runs on these systems.
 foreach(target x86_64-pc-windows-gnu aarch64-apple-darwin)
   add_test(NAME portability.${target}

@@ -53,11 +53,6 @@ add_test(NAME soname
   COMMAND "${BASH_PROGRAM}" tests/soname.sh "${CMAKE_READELF}" "${DMF_SHARED_LIBRARY}" "${DMF_SONAME}"
   WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
 
-# The installed library, seen by a project that knows nothing but the prefix.
-add_test(NAME consumer
-  COMMAND "${BASH_PROGRAM}" tests/consumer/run.sh "${CMAKE_COMMAND}" "${CMAKE_CURRENT_BINARY_DIR}" "${CMAKE_C_COMPILER}"
-  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
-
 if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/tests/hid-vm/ctest.sh")
   dmf_add_program(hid_stream_test tests/hid-vm/hid_stream_test.c)
   add_test(NAME hid_vm
