@@ -37,9 +37,10 @@ test-all: ## run the longer tests: packaging, other languages, docs, reliability
 	ctest --test-dir $(BUILD) --output-on-failure --parallel 2 --label-regex '^all$$'
 
 .PHONY: headers
-headers: ## generate the headers and the list of symbols from the sources
+headers: ## generate the headers, the list of symbols and the third-party notices
 	cargo run --quiet -p xtask -- headers
 	cargo run --quiet -p xtask -- symbols
+	cargo run --quiet -p xtask -- notices
 
 .PHONY: docs
 docs: ## build the documentation's site below build/docs
@@ -53,6 +54,13 @@ install: build ## install below PREFIX (default /usr/local)
 .PHONY: uninstall
 uninstall: ## remove what make install installed last (with the same DESTDIR)
 	cmake -P $(BUILD)/Uninstall.cmake
+
+.PHONY: package
+package: tools ## make Debian packages and a tarball in build/package/packages
+	@cmake -S . -B $(BUILD)/package --log-level=WARNING -DCMAKE_INSTALL_PREFIX=/usr -DDMF_DEBIAN=ON \
+	    -DDMF_BUILD_EXAMPLES=OFF -DDMF_BUILD_TESTS=OFF
+	@cmake --build $(BUILD)/package
+	@cd $(BUILD)/package && cpack
 
 .PHONY: clean
 clean: ## remove everything that was built

@@ -47,12 +47,12 @@ endif()
 configure_file(cmake/dmf.pc.in dmf.pc @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/dmf.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig" COMPONENT dev)
 
-if(DMF_INSTALL_UDEV_RULE)
+if(DMF_INSTALL_UDEV_RULE OR DMF_DEBIAN)
   set(udev_dir "lib/udev/rules.d")
 else()
   set(udev_dir "${CMAKE_INSTALL_DATADIR}/dmf")
 endif()
-install(FILES docs/man/stream_hid.1 docs/man/record_hid.1 DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" COMPONENT development)
+install(FILES docs/man/stream_hid.1 docs/man/record_hid.1 DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" COMPONENT dev)
 install(FILES data/udev/70-dmf-hid.rules DESTINATION "${udev_dir}" COMPONENT runtime)
 
 # What cmake wrote down when it installed last, taken away again.

@@ -20,6 +20,21 @@ if(CMAKE_CXX_COMPILER)
   endforeach()
 endif()
 
+# The notices agree with what the library depends on.
+add_test(NAME notices_are_up_to_date
+  COMMAND ${dmf_run_cargo} run --quiet -p xtask -- notices --check
+  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+set_tests_properties(notices_are_up_to_date PROPERTIES RESOURCE_LOCK cargo)
+
+if(CMAKE_CXX_COMPILER)
+  add_test(NAME package
+    COMMAND "${CMAKE_COMMAND}" -E env "CARGO_TARGET_DIR=${DMF_CARGO_TARGET_DIR}"
+            "${BASH_PROGRAM}" tests/package.sh "${CMAKE_COMMAND}" "${DMF_ABI}" "${CMAKE_C_COMPILER}" "${CMAKE_CXX_COMPILER}"
+            "${recording}"
+    WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+  set_tests_properties(package PROPERTIES LABELS all SKIP_RETURN_CODE 77 RESOURCE_LOCK cargo TIMEOUT 600)
+endif()
+
 # What is installed, where, and that it goes away again; with other folders than the usual too.
 add_test(NAME install_layout
   COMMAND "${CMAKE_COMMAND}" -E env "CARGO_TARGET_DIR=${DMF_CARGO_TARGET_DIR}"

@@ -25,6 +25,9 @@ if [ "$stage" = all ]; then
         [doxygen]=doxygen
         [dot]=graphviz
         [mandoc]=mandoc
+        [abidiff]=abigail-tools
+        [dpkg-shlibdeps]=dpkg-dev
+        [lintian]=lintian
     )
 fi
 

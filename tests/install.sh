@@ -47,9 +47,13 @@ configure -DCMAKE_INSTALL_LIBDIR=lib
 has "$work/usual" lib include
 [ -f "$work/usual/share/dmf/70-dmf-hid.rules" ] || fail "no udev rule"
 
-# SameMinorVersion: another minor version is refused, an earlier patch level is not.
+# SameMinorVersion: another minor version is refused, an earlier one too.
 IFS=. read -r major minor _ <<<"$version"
-for asked in "$major.$minor" "$major.$minor.0" "$major.$((minor + 1))" "$((major + 1)).0"; do
+others=("$major.$((minor + 1))" "$((major + 1)).0")
+if [ "$minor" -gt 0 ]; then
+    others+=("$major.$((minor - 1))")
+fi
+for asked in "$major.$minor" "$major.$minor.0" "${others[@]}"; do
     mkdir -p "$work/find"
     cat >"$work/find/CMakeLists.txt" <<CMAKE
 cmake_minimum_required(VERSION 3.22)

@@ -4,6 +4,7 @@
 //! with the sources and changes nothing. `twins` makes the C compiler compare what is hand-written.
 
 mod headers;
+mod notices;
 mod sources;
 mod symbols;
 mod twins;
@@ -16,6 +17,8 @@ usage: cargo run -p xtask -- headers [--check]
            write the generated headers below include/dmf/, or compare them with the sources
        cargo run -p xtask -- symbols [--check LIB]
            write abi/symbols.txt from the sources, or compare it with what the shared library LIB exports
+       cargo run -p xtask -- notices [--check]
+           write THIRD-PARTY-NOTICES from what the library depends on, or compare it
        cargo run -p xtask -- twins FILE
            write a C program that compiles only if the hand-written headers and the sources agree";
 
@@ -30,6 +33,8 @@ fn main() -> ExitCode {
         ["headers", "--check"] => headers::check(top),
         ["symbols"] => symbols::write(top),
         ["symbols", "--check", library] => symbols::check(top, Path::new(library)),
+        ["notices"] => notices::write(top),
+        ["notices", "--check"] => notices::check(top),
         ["twins", file] => twins::write(top, Path::new(file)),
         _ => {
             eprintln!("{USAGE}");
