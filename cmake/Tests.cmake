@@ -54,9 +54,5 @@ add_test(NAME soname
   WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
 
 if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/tests/hid-vm/ctest.sh")
-  dmf_add_program(hid_stream_test tests/hid-vm/hid_stream_test.c)
-  add_test(NAME hid_vm
-    COMMAND "${BASH_PROGRAM}" tests/hid-vm/ctest.sh "${CMAKE_CURRENT_BINARY_DIR}"
-    WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
-  set_tests_properties(hid_vm PROPERTIES LABELS vm SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
+  include(cmake/TestHidVm.cmake)
 endif()

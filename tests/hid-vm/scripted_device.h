@@ -6,6 +6,7 @@
 #ifndef SCRIPTED_DEVICE_H
 #define SCRIPTED_DEVICE_H
 
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>

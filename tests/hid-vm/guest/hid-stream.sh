@@ -127,9 +127,13 @@ run_both_ways() {
 }
 
 run_test refuse
-for test in open unplug queued shared mouse; do
+run_test wait
+run_test watch
+for test in open ids control errors gadget unplug queued restart backlog overrun shared many mouse; do
     run_both_ways $test
 done
+# One device at 1,000 reports/s for HID_RATE_SECONDS seconds, or 5.
+run_both_ways rate "${HID_RATE_SECONDS:-5}"
 export DMF_HID_SLICE_MS=1000
 run_both_ways stop
 unset DMF_HID_SLICE_MS
