@@ -27,6 +27,7 @@ use crate::framework::memory::{Block, Shared, try_box, try_vec};
 use crate::framework::status::{Error, Status, fail};
 use crate::framework::sync::Mutex;
 use hidapi::{DeviceInfo, HidApi, HidDevice, HidResult};
+use once_cell::sync::OnceCell;
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -175,24 +176,36 @@ struct Opening {
 }
 
 fn find_and_open(selector: Selector<'_>) -> Result<Opening, Error> {
+    // Listing the devices takes long where there are many; a path needs no list.
+    if let Some(path) = selector.path
+        && !selector.is_particular()
+    {
+        return open_found(library()?, path, None);
+    }
     let api = guarded(HidApi::new)?;
-    let information = api.device_list().find(|device| selector.matches(device)).cloned();
-    let path = match (&information, selector.path) {
-        (Some(information), _) => information.path(),
-        (None, Some(path)) if !selector.is_particular() => path,
-        (None, _) => {
-            return Err(fail!(
-                NO_SUCH_DEVICE,
-                "no HID device {}matches; is it plugged in?",
-                Wanted(selector)
-            ));
-        }
+    let Some(found) = api.device_list().find(|device| selector.matches(device)) else {
+        return Err(fail!(
+            NO_SUCH_DEVICE,
+            "no HID device {}matches; is it plugged in?",
+            Wanted(selector)
+        ));
     };
-    let (control, descriptor) = open_handle(&api, path)?;
+    open_found(&api, found.path(), Some(found))
+}
+
+/// The caller holds [`LIBRARY`].
+fn library() -> Result<&'static HidApi, Error> {
+    static API: OnceCell<HidApi> = OnceCell::new();
+    API.get_or_try_init(|| guarded(HidApi::new))
+}
+
+fn open_found(api: &HidApi, path: &CStr, listed: Option<&DeviceInfo>) -> Result<Opening, Error> {
+    let (control, descriptor) = open_handle(api, path)?;
     let way = match descriptor {
         Some(descriptor) => Found::Descriptor(descriptor),
-        None => Found::Handle(open_path(&api, path)?),
+        None => Found::Handle(open_path(api, path)?),
     };
+    let information = listed.cloned().or_else(|| guarded(|| control.get_device_info()).ok());
     Ok(Opening { way, control, information })
 }
 
