@@ -36,6 +36,10 @@ test-all: ## run the longer tests: packaging, other languages, docs, reliability
 	@$(MAKE) build
 	ctest --test-dir $(BUILD) --output-on-failure --parallel 2 --label-regex '^all$$'
 
+.PHONY: bench-hid
+bench-hid: build ## compare HID streaming with a plain loop and with the C library hidapi, in the virtual machine
+	@tests/hid-vm/bench/run.sh $(BUILD)
+
 .PHONY: headers
 headers: ## generate the headers, the list of symbols and the third-party notices
 	cargo run --quiet -p xtask -- headers

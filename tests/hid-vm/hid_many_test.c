@@ -122,8 +122,13 @@ static unsigned threads_called(const char *name)
 
 static void check_threads(unsigned devices, const char *what)
 {
-    const unsigned expected = waits_in_slices() ? devices : 1;
-    const unsigned threads = threads_called("dmf-hid");
+    const unsigned expected = !devices ? 0 : waits_in_slices() ? devices : 1;
+    unsigned threads = threads_called("dmf-hid");
+    /* A thread that has been joined is listed a moment longer. */
+    for (int i = 0; i < QUIET_MS && threads != expected; i++) {
+        usleep(1000);
+        threads = threads_called("dmf-hid");
+    }
     check(threads == expected, what, "%u called dmf-hid for %u devices", threads, devices);
 }
 
@@ -257,7 +262,7 @@ void test_many(void)
     check_no_loss(LATE_FROM, DEVICES, "  those that came later");
     for (int i = 0; i < DEVICES; i++)
         close_member(&members[i]);
-    check(threads_called("dmf-hid") == 0, "  all are closed", "%u threads called dmf-hid", threads_called("dmf-hid"));
+    check_threads(0, "  all are closed");
     for (int i = 0; i < DEVICES; i++)
         device_end(&members[i].device);
 }
