@@ -1462,6 +1462,52 @@ static void clears_and_sets(DMFMODULE module)
     }
 }
 
+static atomic_int restart;
+
+enum
+{
+    RESTART_NOT_YET,
+    RESTART_IN_CALLBACK,
+    RESTART_WAITED_FOR,
+    RESTART_DONE,
+};
+
+static void starts_what_is_waited_for(DMFMODULE module)
+{
+    int expected = RESTART_NOT_YET;
+
+    if (!atomic_compare_exchange_strong(&restart, &expected, RESTART_IN_CALLBACK))
+    {
+        return;
+    }
+    EVENTUALLY(atomic_load(&restart) == RESTART_WAITED_FOR);
+    /* By then the other thread is inside StopAndWait. */
+    harness_sleep_milliseconds(50);
+    CHECK_SUCCESS(DMF_ContinuousRequestTarget_Start(module));
+    atomic_store(&restart, RESTART_DONE);
+}
+
+TEST(stop_and_wait_does_not_wait_for_a_stream_that_is_started_meanwhile)
+{
+    DMF_CONFIG_ContinuousRequestTarget config;
+    DMF_MODULE_ATTRIBUTES attributes;
+    FIXTURE fixture;
+
+    stream_configure(&config, &attributes, IOCTL, 1);
+    fixture = fixture_of(&config, &attributes, CLIENT_TARGET_COMPLETES);
+    atomic_store(&restart, RESTART_NOT_YET);
+    stream.Action = starts_what_is_waited_for;
+    CHECK_SUCCESS(DMF_ContinuousRequestTarget_Start(fixture.Module));
+    EVENTUALLY(atomic_load(&restart) == RESTART_IN_CALLBACK);
+    atomic_store(&restart, RESTART_WAITED_FOR);
+    DMF_ContinuousRequestTarget_StopAndWait(fixture.Module);
+    EVENTUALLY(atomic_load(&restart) == RESTART_DONE);
+    DMF_ContinuousRequestTarget_StopAndWait(fixture.Module);
+    CHECK_EQUAL(STREAMING(fixture), 0);
+    fixture_delete(&fixture);
+    CHECK_MISUSE(0);
+}
+
 TEST(a_stream_callback_may_clear_the_target_and_set_another)
 {
     static const ContinuousRequestTarget_ModeType modes[] = {ContinuousRequestTarget_Mode_Manual,
@@ -1943,6 +1989,7 @@ int main(void)
     RUN(a_request_that_waits_for_a_buffer_is_streaming_and_can_be_stopped);
     RUN(with_passive_level_stream_callbacks_run_one_at_a_time_on_a_passive_thread);
     RUN(with_passive_level_a_callback_may_wait_while_the_stream_is_stopped_and_deleted);
+    RUN(stop_and_wait_does_not_wait_for_a_stream_that_is_started_meanwhile);
     RUN(a_stream_callback_may_clear_the_target_and_set_another);
     RUN(the_callback_of_a_send_may_change_the_target_and_send_on);
     RUN(a_device_that_sleeps_stops_its_streams_and_starts_them_again);

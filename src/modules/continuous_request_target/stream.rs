@@ -274,6 +274,8 @@ impl Stream {
             target.stream_started();
             control.started = true;
             control.epoch += 1;
+            // Who waits for the end of what was stopped does not wait for what starts now.
+            self.quiet.notify_all();
             // Starting is active too: lanes that stop by themselves meanwhile do not end the stream.
             self.active.fetch_add(1, Ordering::SeqCst);
             control.lanes.len()
