@@ -139,6 +139,8 @@ fn open_once(selector: Selector<'_>) -> Result<Target, Error> {
     match way {
         Found::Descriptor(descriptor) => start_descriptor(core, descriptor),
         Found::Handle(device) => {
+            // The core keeps it, too: closing it waits for whatever blocks another handle of any device.
+            let device = Shared::new(Mutex::new(device))?;
             let reports = Reports::new(&core, Way::Slices(device, slice()))?;
             let thread = reader::start("dmf-hid", core.clone(), reports)?;
             Ok(Target::new(core, thread))

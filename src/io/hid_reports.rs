@@ -5,19 +5,40 @@ use super::hid_error;
 use super::hidraw::Descriptor;
 use super::reader::{Drain, Next, Source};
 use super::report_descriptor::Layout;
-use super::target::Core;
-use crate::framework::memory::{Block, Shared};
+use super::target::{Core, Kept};
+use crate::framework::memory::{Block, Shared, try_box};
 use crate::framework::status::{Error, Status};
-use crate::framework::sync::Ordering;
+use crate::framework::sync::{Mutex, Ordering};
 use hidapi::HidDevice;
 use std::time::Duration;
 
 /// How reports are read.
+#[derive(Clone)]
 pub enum Way {
     /// Without waiting: somebody else waits for the descriptor.
     Descriptor(Shared<Descriptor>),
     /// Through hidapi, which waits as long at a time.
-    Slices(HidDevice, Duration),
+    Slices(Shared<Mutex<HidDevice>>, Duration),
+}
+
+impl Kept for Way {
+    fn forget(&self) {
+        // As many as the system can have kept, and no more, so that a fast device cannot hold us.
+        let most = memory_of_the_system();
+        match self {
+            Way::Descriptor(descriptor) => descriptor.discard(most),
+            Way::Slices(device, _) => {
+                let device = device.lock();
+                let mut report = [0; 1];
+                for _ in 0..most {
+                    if !matches!(read_through_hidapi(&device, &mut report, Duration::ZERO), Ok(1..))
+                    {
+                        return;
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// See the file's head.
@@ -32,6 +53,7 @@ pub struct Reports {
 impl Reports {
     pub fn new(core: &Shared<Core>, way: Way) -> Result<Self, Error> {
         let layout = core.layout;
+        core.set_kept(try_box(way.clone())?);
         Ok(Self {
             way,
             scratch: Block::new(layout.longest_input.max(64) + 1)?,
@@ -49,7 +71,7 @@ impl Reports {
             Way::Descriptor(descriptor) => descriptor.read(room)?,
             Way::Slices(device, slice) => {
                 let wait = if may_wait { *slice } else { Duration::ZERO };
-                read_through_hidapi(device, room, wait)?
+                read_through_hidapi(&device.lock(), room, wait)?
             }
         };
         Ok(if length == 0 { 0 } else { length + start })
@@ -111,18 +133,7 @@ impl Source for Reports {
 
     fn resume(&mut self, _after: Duration) {
         self.drain.ran_dry();
-        // As many as the system can have kept, and no more, so that a fast device cannot hold us.
-        let most = memory_of_the_system();
-        match &self.way {
-            Way::Descriptor(descriptor) => descriptor.discard(most),
-            Way::Slices(..) => {
-                for _ in 0..most {
-                    if !matches!(self.read(false), Ok(1..)) {
-                        return;
-                    }
-                }
-            }
-        }
+        self.way.forget();
     }
 }
 

@@ -79,7 +79,7 @@ pub fn attach(
 ) -> Result<(), Error> {
     let line = Shared::new(Line {
         core: core.clone(),
-        descriptor: descriptor.clone(),
+        descriptor,
         turn: Mutex::new(Turn {
             drive: Drive::new(source),
             interest: Interest::Nothing,
@@ -98,7 +98,7 @@ pub fn attach(
     };
     let entered = pump.enter(line);
     let carrier = entered.and_then(|index| {
-        try_box(Attached { pump: pump.clone(), index, descriptor }).inspect_err(|_| {
+        try_box(Attached { pump: pump.clone(), index }).inspect_err(|_| {
             pump.lines.lock().entries[index] = None;
         })
     });
@@ -301,14 +301,9 @@ fn report_blocking() {
 struct Attached {
     pump: Shared<Pump>,
     index: usize,
-    descriptor: Shared<Descriptor>,
 }
 
 impl Carrier for Attached {
-    fn forget(&self) {
-        self.descriptor.discard(super::hid::memory_of_the_system());
-    }
-
     fn kick(&self) {
         self.pump.kick(self.index);
     }
@@ -351,7 +346,7 @@ mod tests {
     use crate::io::reader::Next;
     use crate::io::report_descriptor::Layout;
     use crate::io::request::Claim;
-    use crate::io::target::{Device, Removal, Target};
+    use crate::io::target::{Device, Kept, Removal, Target};
     use std::io::Write;
     use std::os::unix::net::UnixStream;
 
@@ -380,7 +375,15 @@ mod tests {
         }
 
         fn resume(&mut self, _after: Duration) {
-            self.descriptor.discard(64);
+            unreachable!("whoever wants reports has them forgotten");
+        }
+    }
+
+    struct Waiting(Shared<Descriptor>);
+
+    impl Kept for Waiting {
+        fn forget(&self) {
+            self.0.discard(64);
         }
     }
 
@@ -397,6 +400,7 @@ mod tests {
         let descriptor = Shared::new(descriptor).ok().unwrap();
         let gate = Shared::new(Mutex::new(())).ok().unwrap();
         let source = Bytes { descriptor: descriptor.clone(), report: [0], gate: gate.clone() };
+        core.set_kept(Box::new(Waiting(descriptor.clone())));
         attach(&core, descriptor, Box::new(source)).ok().unwrap();
         Opened { target: Target::carried(core), device, gate }
     }

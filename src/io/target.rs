@@ -87,12 +87,14 @@ pub trait Device: Send + Sync {
     }
 }
 
+/// Reports that the system keeps of a device while nobody reads it.
+pub trait Kept: Send + Sync {
+    /// Forgets them. Under the target's lock, and while nobody reads; it waits for nothing.
+    fn forget(&self);
+}
+
 /// What takes the reports of a target that has no thread of its own.
 pub trait Carrier: Send + Sync {
-    /// Forgets what the device has sent while nobody wanted reports. Under the target's lock; it waits
-    /// for nothing.
-    fn forget(&self);
-
     /// Has the target looked at soon.
     fn kick(&self);
 
@@ -145,6 +147,8 @@ pub struct Core {
     pub(super) device: Box<dyn Device>,
     /// `None`: the target's own thread, which waits for `changed`.
     carrier: OnceCell<Box<dyn Carrier>>,
+    /// `None`: whoever takes the reports forgets them himself ([`Source::resume`]).
+    kept: OnceCell<Box<dyn Kept>>,
     /// [`thread::current_id`] of the target's thread.
     own_thread: AtomicUsize,
     /// The same of its worker.
@@ -233,6 +237,7 @@ impl Core {
             statistics: Statistics::default(),
             device,
             carrier: OnceCell::new(),
+            kept: OnceCell::new(),
             own_thread: AtomicUsize::new(0),
             operating_thread: AtomicUsize::new(0),
             state: Mutex::new(State {
@@ -307,6 +312,11 @@ impl Core {
     /// The target's reports are taken by `carrier` from now on.
     pub(super) fn set_carrier(&self, carrier: Box<dyn Carrier>) {
         let _ = self.carrier.set(carrier);
+    }
+
+    /// Whoever wants reports again has these forgotten before he gets the first.
+    pub(super) fn set_kept(&self, kept: Box<dyn Kept>) {
+        let _ = self.kept.set(kept);
     }
 
     /// Sets how many reports wait at most. The newest of those that wait are kept.
@@ -388,12 +398,17 @@ impl Core {
     ///
     /// The caller may hold locks: the thread takes none on its way.
     fn wake(&self, mut state: MutexGuard<'_, State>) {
-        if let Some(carrier) = self.carrier.get() {
-            if state.paused.is_some() && state.is_wanted() && !state.removed {
-                state.paused = None;
-                state.backlog.clear();
-                carrier.forget();
-            }
+        if let Some(kept) = self.kept.get()
+            && state.is_wanted()
+            && !state.removed
+            && state.paused.take().is_some()
+        {
+            state.backlog.clear();
+            kept.forget();
+            // There is nothing more to wait for.
+            state.asleep = false;
+        }
+        if self.carrier.get().is_some() {
             return self.stir(state);
         }
         self.changed.notify_all();
