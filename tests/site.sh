@@ -35,7 +35,7 @@ for header in include/dmf/Dmf_*.h; do
 done
 for document in docs/*.md; do
     name=$(basename "$document" .md)
-    ls "$site" | grep -qi "^md_.*${name}\.html$" || fail "$document has no page"
+    compgen -G "$site/md_*$name.html" >/dev/null || fail "$document has no page"
 done
 # Every picture that a page shows is there.
 grep -ohE '<(img|object)[^>]* (src|data)="[^"]*"' "$site"/*.html | sed 's/.*\(src\|data\)="//; s/"//' | sort -u |
