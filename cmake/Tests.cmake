@@ -14,6 +14,7 @@ include(cmake/TestHeaders.cmake)
 include(cmake/TestSanitizers.cmake)
 include(cmake/TestDocs.cmake)
 include(cmake/TestPackaging.cmake)
+include(cmake/TestLanguages.cmake)
 
 # The examples as a user runs them, on the recording that is shipped.
 add_test(NAME examples
