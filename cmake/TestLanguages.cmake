@@ -26,3 +26,19 @@ if(CMAKE_CXX_COMPILER)
     endforeach()
   endforeach()
 endif()
+
+# The Python package from the source folder; it needs nothing but Python.
+find_program(DMF_PYTHON_PROGRAM python3)
+if(DMF_PYTHON_PROGRAM AND BUILD_SHARED_LIBS)
+  add_test(NAME python.package COMMAND "${DMF_PYTHON_PROGRAM}" -m unittest discover -s bindings/python/tests
+    WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+  set_tests_properties(python.package PROPERTIES TIMEOUT 120 ENVIRONMENT
+    "PYTHONPATH=bindings/python;PYTHONDONTWRITEBYTECODE=1;DMF_LIBRARY=${CMAKE_CURRENT_BINARY_DIR}/libdmf.so.0;CC=${CMAKE_C_COMPILER}")
+  if(CMAKE_CXX_COMPILER)
+    add_test(NAME languages COMMAND "${BASH_PROGRAM}" tests/languages.sh "${CMAKE_CURRENT_BINARY_DIR}" "${DMF_PYTHON_PROGRAM}"
+      WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+    set_tests_properties(languages PROPERTIES TIMEOUT 120)
+  endif()
+else()
+  message(STATUS "python3 or the shared library is missing: the Python package is not tested")
+endif()
