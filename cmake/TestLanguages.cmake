@@ -28,7 +28,6 @@ if(CMAKE_CXX_COMPILER)
 endif()
 
 # The Python package from the source folder; it needs nothing but Python.
-find_program(DMF_PYTHON_PROGRAM python3)
 if(DMF_PYTHON_PROGRAM AND BUILD_SHARED_LIBS)
   add_test(NAME python.package COMMAND "${DMF_PYTHON_PROGRAM}" -m unittest discover -s bindings/python/tests
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")

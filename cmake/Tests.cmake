@@ -4,6 +4,10 @@
 include(CheckLanguage)
 find_program(BASH_PROGRAM bash REQUIRED)
 find_program(VALGRIND_PROGRAM valgrind)
+find_program(DMF_PYTHON_PROGRAM python3)
+if(NOT DMF_PYTHON_PROGRAM)
+  unset(DMF_PYTHON_PROGRAM CACHE)
+endif()
 check_language(CXX)
 if(CMAKE_CXX_COMPILER)
   enable_language(CXX)
@@ -22,9 +26,9 @@ add_test(NAME examples
   WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
 set_tests_properties(examples PROPERTIES TIMEOUT 120)
 
-# The C programs of README.md, as they stand there.
+# The programs of README.md, as they stand there.
 add_test(NAME readme
-  COMMAND "${BASH_PROGRAM}" tests/readme.sh "${CMAKE_CURRENT_BINARY_DIR}" "${CMAKE_C_COMPILER}"
+  COMMAND "${BASH_PROGRAM}" tests/readme.sh "${CMAKE_CURRENT_BINARY_DIR}" "${CMAKE_C_COMPILER}" "${CMAKE_CXX_COMPILER}" "${DMF_PYTHON_PROGRAM}"
   WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
 set_tests_properties(readme PROPERTIES TIMEOUT 120)
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Compiles each C program of README.md and of the docs and runs it, as it stands there: readme.sh BUILD_DIR C_COMPILER
+# Compiles each C and C++ program of README.md and of the docs and runs it, each Python program too, as they stand there:
+# readme.sh BUILD_DIR C_COMPILER [CXX_COMPILER [PYTHON]]. Without one of the latter its programs are named and left out.
 set -euo pipefail
-build=$(cd "$1" && pwd) compiler=$2
+build=$(cd "$1" && pwd) compiler=$2 cxx=${3:-} python=${4:-}
 cd "$(dirname "$0")/.."
 
 work=$(mktemp -d)
@@ -12,14 +13,16 @@ fail() {
     exit 1
 }
 
-# programs_of DOCUMENT FOLDER: each ```c block becomes a file of its own, with the line numbers of the document in the
+# programs_of DOCUMENT FOLDER: each ```c, ```cpp and ```python block becomes a file of its own, with the line numbers of the document in the
 # compiler's messages.
 programs_of() {
     awk -v folder="$2" -v document="$1" '
         /^```/ && file != "" { close(file); file = ""; next }
-        /^```c$/ {
-            file = sprintf("%s/example%02d.c", folder, ++count)
-            printf "#line %d \"%s\"\n", NR + 1, document > file
+        /^```(c|cpp|python)$/ {
+            language = substr($0, 4)
+            file = sprintf("%s/example%02d.%s", folder, ++count, language)
+            if (language == "python") printf "" > file
+            else printf "#line %d \"%s\"\n", NR + 1, document > file
             next
         }
         file != "" { print > file }
@@ -29,11 +32,19 @@ programs_of() {
 
 # run DOCUMENT SOURCE
 run() {
-    local document=$1 source=$2 program=${2%.c} code=0 name
+    local document=$1 source=$2 program=${2%.*} code=0 name needs compile command
     name="$document, $(basename "$program")"
-    "$compiler" -std=c11 -Wall -Wextra -Wpedantic -Werror -Iinclude -Iinclude/dmf/compat "$source" -o "$program" \
-        -L"$build" -Wl,-rpath,"$build" -ldmf -pthread || fail "$name: does not compile"
-    "$program" >"$work/out" 2>"$work/err" || code=$?
+    local common=(-Wall -Wextra -Wpedantic -Werror -Iinclude "$source" -o "$program" -L"$build" -Wl,-rpath,"$build" -ldmf -pthread)
+    command=("$program")
+    case $source in
+    *.c) needs=$compiler compile=("$compiler" -std=c11 -Iinclude/dmf/compat "${common[@]}") ;;
+    *.cpp) needs=$cxx compile=("$cxx" -std=c++17 "${common[@]}") ;;
+    *) needs=$python compile=(true) command=("$python" "$source") ;;
+    esac
+    command -v "$needs" >/dev/null || { echo "$name: not tried, nothing here runs it"; return; }
+    "${compile[@]}" || fail "$name: does not compile"
+    PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=bindings/python DMF_LIBRARY="$build/libdmf.so.0" \
+        "${command[@]}" >"$work/out" 2>"$work/err" || code=$?
     [ $code = 0 ] || fail "$name: exit code $code: $(cat "$work/err")"
     [ ! -s "$work/err" ] || fail "$name: complains: $(cat "$work/err")"
     [ -s "$work/out" ] || fail "$name: prints nothing"
@@ -49,7 +60,7 @@ for document in README.md docs/*.md docs/modules/*.md; do
     folder=$work/$document
     mkdir -p "$folder"
     programs_of "$document" "$folder"
-    programs=("$folder"/*.c)
+    programs=("$folder"/*.c "$folder"/*.cpp "$folder"/*.python)
     case $document in
     README.md | docs/modules/*) [ ${#programs[@]} -gt 0 ] || fail "$document has no C program" ;;
     esac
