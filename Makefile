@@ -59,6 +59,10 @@ install: build ## install below PREFIX (default /usr/local)
 uninstall: ## remove what make install installed last (with the same DESTDIR)
 	cmake -P $(BUILD)/Uninstall.cmake
 
+.PHONY: abi
+abi: build ## write the dump of the C ABI that test-all compares with
+	tests/abi.sh $(BUILD) $(or $(CC),cc) $$(cat abi/version) --write
+
 .PHONY: package
 package: tools ## make Debian packages and a tarball in build/package/packages
 	@cmake -S . -B $(BUILD)/package --log-level=WARNING -DCMAKE_INSTALL_PREFIX=/usr -DDMF_DEBIAN=ON \

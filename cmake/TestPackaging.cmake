@@ -51,3 +51,19 @@ foreach(target x86_64-pc-windows-gnu aarch64-apple-darwin)
   set_tests_properties(portability.${target} PROPERTIES
     LABELS all SKIP_RETURN_CODE 77 RESOURCE_LOCK cargo TIMEOUT 600)
 endforeach()
+
+# The C ABI against the dump of this SONAME.
+add_test(NAME abi
+  COMMAND "${BASH_PROGRAM}" tests/abi.sh "${CMAKE_CURRENT_BINARY_DIR}" "${CMAKE_C_COMPILER}" "${DMF_ABI}"
+  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+set_tests_properties(abi PROPERTIES LABELS all SKIP_RETURN_CODE 77 TIMEOUT 300)
+
+# cargo-c makes the same library, with the headers that are checked in. Building cargo-c takes minutes, once.
+if(CMAKE_CXX_COMPILER)
+  add_test(NAME cargo_c
+    COMMAND "${CMAKE_COMMAND}" -E env "CARGO_TARGET_DIR=${DMF_CARGO_TARGET_DIR}"
+            "${BASH_PROGRAM}" tests/cargo-c.sh "${DMF_CARGO}" "${CMAKE_CURRENT_BINARY_DIR}/cargo-c" "${DMF_SONAME}"
+            "${CMAKE_C_COMPILER}" "${CMAKE_CXX_COMPILER}" "${recording}"
+    WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+  set_tests_properties(cargo_c PROPERTIES LABELS all SKIP_RETURN_CODE 77 RESOURCE_LOCK cargo TIMEOUT 1800)
+endif()

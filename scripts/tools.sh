@@ -47,6 +47,10 @@ packages=$(missing)
 if ! [ -e /usr/include/stdio.h ]; then
     packages+=" libc6-dev"
 fi
+# cargo-c, which a test builds, speaks TLS.
+if [ "$stage" = all ] && ! [ -e /usr/include/openssl/ssl.h ]; then
+    packages+=" libssl-dev"
+fi
 packages=$(echo $packages)
 [ -n "$packages" ] || exit 0
 

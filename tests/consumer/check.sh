@@ -24,7 +24,7 @@ runs() {
 
 # builds_four_ways CMAKE C CXX PREFIX WORK RECORDING: C11 and C++17, find_package and pkg-config, shared and static.
 builds_four_ways() {
-    local cmake=$1 c=$2 cxx=$3 prefix=$4 work=$5 recording=$6 libdir flags source
+    local cmake=$1 c=$2 cxx=$3 prefix=$4 work=$5 recording=$6 source
     source=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
     for shared in ON OFF; do
@@ -38,6 +38,14 @@ builds_four_ways() {
             runs $([ $shared = ON ] && echo shared || echo static) "$work/build/${language}_dmf" "$recording"
         done
     done
+
+    builds_with_pkg_config "$c" "$cxx" "$prefix" "$work" "$recording"
+}
+
+# builds_with_pkg_config C CXX PREFIX WORK RECORDING
+builds_with_pkg_config() {
+    local c=$1 cxx=$2 prefix=$3 work=$4 recording=$5 libdir flags source
+    source=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
     echo "== pkg-config"
     export PKG_CONFIG_LIBDIR
