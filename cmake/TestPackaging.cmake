@@ -20,6 +20,11 @@ if(CMAKE_CXX_COMPILER)
   endforeach()
 endif()
 
+# Versions and statuses: the headers, the library, Cargo.toml and the changelog agree.
+add_test(NAME versions
+  COMMAND "${BASH_PROGRAM}" tests/versions.sh "${CMAKE_CURRENT_BINARY_DIR}" "${CMAKE_C_COMPILER}"
+  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+
 # The notices agree with what the library depends on.
 add_test(NAME notices_are_up_to_date
   COMMAND ${dmf_run_cargo} run --quiet -p xtask -- notices --check
