@@ -40,6 +40,13 @@ test-all: ## run the longer tests: packaging, other languages, docs, reliability
 bench-hid: build ## compare HID streaming with a plain loop and with the C library hidapi, in the virtual machine
 	@tests/hid-vm/bench/run.sh $(BUILD)
 
+.PHONY: bench
+bench: ## measure beside other libraries; prints a table, writes docs/performance.md
+	@scripts/tools.sh bench
+	@cmake -S . -B $(BUILD) --log-level=WARNING
+	@cmake --build $(BUILD) --target dmf_bench
+	$(BUILD)/dmf_bench --document docs/performance.md
+
 .PHONY: headers
 headers: ## generate the headers, the list of symbols and the third-party notices
 	cargo run --quiet -p xtask -- headers

@@ -19,6 +19,7 @@ include(cmake/TestSanitizers.cmake)
 include(cmake/TestDocs.cmake)
 include(cmake/TestPackaging.cmake)
 include(cmake/TestLanguages.cmake)
+include(cmake/Bench.cmake)
 
 # The examples as a user runs them, on the recording that is shipped.
 add_test(NAME examples

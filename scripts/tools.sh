@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that the tools for building (and testing) are there: tools.sh build|test|all
+# Makes sure that the tools for building (and testing) are there: tools.sh build|test|all|bench
 # Installs what is missing with apt-get where that is possible without a password; else names the command and fails.
 set -euo pipefail
 
@@ -50,6 +50,21 @@ fi
 # cargo-c, which a test builds, speaks TLS.
 if [ "$stage" = all ] && ! [ -e /usr/include/openssl/ssl.h ]; then
     packages+=" libssl-dev"
+fi
+# What the benchmark compares with: headers, not commands.
+if [ "$stage" = all ] || [ "$stage" = bench ]; then
+    declare -A package_with=(
+        [ck_ring.h]=libck-dev
+        [boost/lockfree/queue.hpp]=libboost-dev
+        [concurrentqueue/concurrentqueue.h]=libconcurrentqueue-dev
+        [glib-2.0/glib.h]=libglib2.0-dev
+        [jack/ringbuffer.h]=libjack-jackd2-dev
+        [event2/event.h]=libevent-dev
+        [dpdk/rte_ring.h]=dpdk-dev
+    )
+    for header in "${!package_with[@]}"; do
+        [ -e "/usr/include/$header" ] || packages+=" ${package_with[$header]}"
+    done
 fi
 packages=$(echo $packages)
 [ -n "$packages" ] || exit 0

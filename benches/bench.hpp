@@ -1,0 +1,119 @@
+// What the rows share: a case is one peer in one row; it makes a fresh object, warms it up, measures, and checks what came
+// out. main.cpp runs the cases of a row one after the other, round by round, and starts each round with another one.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <time.h>
+#include <vector>
+
+namespace bench {
+
+// What a peer offers; the bars are against those that many threads can use.
+enum class Class {
+    Ours,
+    Full,    // many threads, overwriting, enumeration
+    Many,    // many producers and consumers
+    Single,  // one producer and one consumer
+    Floor,   // no synchronisation at all
+};
+
+struct Case {
+    std::string row;   // "a"
+    std::string what;  // "Write + Read, one thread"
+    unsigned size;     // bytes
+    std::string peer;
+    Class kind;
+    // Runs `operations` of them on a fresh object; nanoseconds for each.
+    std::function<double(size_t operations)> run;
+    size_t operations;
+};
+
+inline std::vector<Case>& cases()
+{
+    static std::vector<Case> all;
+    return all;
+}
+
+inline double nanoseconds()
+{
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return double(now.tv_sec) * 1e9 + double(now.tv_nsec);
+}
+
+inline std::atomic<uint64_t>& wrong()
+{
+    static std::atomic<uint64_t> count;
+    return count;
+}
+
+[[noreturn]] inline void fail(const char* what)
+{
+    std::fprintf(stderr, "bench: %s\n", what);
+    std::exit(1);
+}
+
+inline void require(bool condition, const char* what)
+{
+    if (!condition)
+        fail(what);
+}
+
+inline void pause()
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#else
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+#endif
+}
+
+void pin(unsigned core);
+void yield();
+
+// A full or empty ring: pause, and let another thread run after every 64th miss.
+struct Misses {
+    unsigned count = 0;
+    void miss()
+    {
+        if (++count % 64 == 0)
+            yield();
+        else
+            pause();
+    }
+};
+
+// Items say in their first and last word which they are: torn ones and ones out of order are seen.
+template <size_t N> struct alignas(8) Item {
+    unsigned char bytes[N];
+    void set(uint64_t value)
+    {
+        std::memcpy(bytes, &value, 8);
+        if constexpr (N > 8)
+            std::memcpy(bytes + N - 8, &value, 8);
+    }
+    uint64_t first() const
+    {
+        uint64_t value;
+        std::memcpy(&value, bytes, 8);
+        return value;
+    }
+    uint64_t last() const
+    {
+        uint64_t value;
+        std::memcpy(&value, bytes + N - 8, 8);
+        return value;
+    }
+};
+
+void add_rings();
+void add_buffers();
+void add_requests();
+
+}  // namespace bench

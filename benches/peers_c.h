@@ -1,0 +1,47 @@
+/* Peers whose headers are C: concurrency kit and DPDK, and the ring that a C programmer writes in an afternoon. Each is called through functions, as
+   a library is. */
+#ifndef DMF_BENCHES_PEERS_C_H
+#define DMF_BENCHES_PEERS_C_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct LOCKED_RING LOCKED_RING;
+/* `spin`: with pthread_spinlock_t, else with pthread_mutex_t. */
+LOCKED_RING* locked_ring_create(size_t capacity, size_t size, bool spin);
+void locked_ring_delete(LOCKED_RING* ring);
+bool locked_ring_write(LOCKED_RING* ring, const void* item);
+bool locked_ring_read(LOCKED_RING* ring, void* item);
+/* Drops the oldest item of a full ring. */
+void locked_ring_overwrite(LOCKED_RING* ring, const void* item);
+/* Under the lock, oldest first, until the callback returns false. */
+void locked_ring_enumerate(LOCKED_RING* ring, bool (*callback)(void* item, size_t size, void* context), void* context);
+
+/* Many producers, many consumers; items of 8, 64 or 1024 bytes. */
+void* ck_create(size_t capacity, size_t size);
+void ck_delete(void* ring);
+bool ck_write_8(void* ring, const void* item);
+bool ck_read_8(void* ring, void* item);
+bool ck_write_64(void* ring, const void* item);
+bool ck_read_64(void* ring, void* item);
+bool ck_write_1024(void* ring, const void* item);
+bool ck_read_1024(void* ring, void* item);
+
+/* As above, with DPDK's ring; no environment is set up. NULL if it is not built in. */
+void* rte_create(size_t capacity, size_t size);
+void rte_delete(void* ring);
+bool rte_write(void* ring, const void* item, size_t size);
+bool rte_read(void* ring, void* item, size_t size);
+
+/* A copy behind a C call: what nothing with a C ABI can be faster than. */
+void copy_out(void* target, const void* source, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* DMF_BENCHES_PEERS_C_H */
