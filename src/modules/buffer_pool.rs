@@ -61,6 +61,8 @@ pub struct BufferPool {
     queue: Option<QueueSide>,
     /// Nothing is put here any more.
     sealed: bool,
+    /// Of the Source of a queue: the queue shows buffers to its Client before they are put here.
+    shown_before: bool,
     alarms: Alarms,
     timers: Option<timer::User>,
     /// When the timer thread is going to call, at the latest.
@@ -93,6 +95,7 @@ impl BufferPool {
             home: Home::default(),
             queue: None,
             sealed: false,
+            shown_before: false,
             alarms: Alarms::default(),
             timers: None,
             called_at: u64::MAX,
@@ -294,7 +297,7 @@ impl Ref<BufferPool> {
     }
 
     /// The first buffer; a Source's is zeroed. UNSUCCESSFUL: none, and none could be made.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self) -> Result<Buffer, Error> {
         let mut pool = self.lock()?;
         let is_source = pool.source.is_some();
@@ -334,18 +337,30 @@ impl Ref<BufferPool> {
 
     /// Puts back what the Client has at `address`. A pool that closes or is gone frees its own
     /// buffer. `Ok(Some(report))`: done, but somebody wrote beyond the buffer's end.
-    #[inline]
+    #[inline(always)]
     pub fn put_from_client(&self, address: usize, end: End) -> Result<Option<Error>, Error> {
-        let mut pool = match self.lock() {
+        let pool = match self.lock() {
             Ok(pool) => pool,
             Err(error) => return free_after_close(self.handle, address, error).map(|()| None),
         };
-        let buffer = pool.take(self.handle, address, |_| Ok(()))?;
-        let overrun = buffer.check().err();
-        let superfluous = pool.put(buffer, end);
-        drop(pool);
-        drop(superfluous);
-        Ok(overrun)
+        put_back(pool, address, end)
+    }
+
+    /// From now on [`Ref::put_unshown`] leaves buffers to the queue.
+    pub fn show_before(&self) -> Result<(), Error> {
+        self.lock()?.shown_before = true;
+        Ok(())
+    }
+
+    /// Appends to the Source of a queue what the Client has at `address`; `None` if that is not to be
+    /// decided here: the queue has to show the buffer first, or the pool closes.
+    #[inline(always)]
+    pub fn put_unshown(&self, address: usize) -> Option<Result<Option<Error>, Error>> {
+        let pool = self.lock().ok()?;
+        if pool.shown_before {
+            return None;
+        }
+        Some(put_back(pool, address, End::Tail))
     }
 
     /// Appends to a Sink what the Client has at `address`; when the timer expires `expired` is called
@@ -490,6 +505,17 @@ impl BufferPool {
         let at = self.alarms.stop(place)?;
         Some(at.saturating_sub(timer::now()))
     }
+}
+
+/// Puts into a locked pool what the Client has at `address`; what is superfluous is freed unlocked.
+#[inline]
+fn put_back(mut pool: Guard<BufferPool>, address: usize, end: End) -> Result<Option<Error>, Error> {
+    let buffer = pool.take(pool.handle(), address, |_| Ok(()))?;
+    let overrun = buffer.check().err();
+    let superfluous = pool.put(buffer, end);
+    drop(pool);
+    drop(superfluous);
+    Ok(overrun)
 }
 
 /// Giving a buffer back to its Module while that closes, or after its delete, is legal and frees the

@@ -55,6 +55,9 @@ impl BufferQueue {
     ) -> Result<Self, Error> {
         let producer = Ref::<BufferPool>::source_below(draft, settings)?;
         let consumer = Ref::<BufferPool>::sink_below(draft, producer)?;
+        if cleanup.is_some() {
+            producer.show_before()?;
+        }
         draft.set_links([producer.handle, consumer.handle]);
         let pools = Pools { producer, consumer };
         Ok(Self { handle: draft.handle(), pools, cleanup })
@@ -105,6 +108,12 @@ impl Ref<BufferQueue> {
     /// Gives back to the Producer what the Client has at `address`; see [`BufferQueue::reuse`]. A queue
     /// that closes or is gone frees its own buffer.
     pub fn reuse_from_client(&self, address: usize) -> Result<Option<Error>, Error> {
+        // Without a callback the Producer alone has to do with it, and its lock is enough.
+        if let Ok(pools) = pools(self.handle)
+            && let Some(done) = pools.producer.put_unshown(address)
+        {
+            return done;
+        }
         let mut entered = false;
         let done = table::enter(self.handle, |queue: &BufferQueue| {
             entered = true;
