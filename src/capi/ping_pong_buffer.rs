@@ -75,6 +75,7 @@ pub unsafe extern "C" fn create(
     })
 }
 
+#[inline(always)]
 fn buffers(module: DMFMODULE) -> Result<Guard<PingPongBuffer>, Error> {
     table::lock(Handle::from_c(module))
 }

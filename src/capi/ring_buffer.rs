@@ -93,7 +93,7 @@ fn mode(mode: RingBuffer_ModeType_INT) -> Result<Mode, Error> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn ring(module: DMFMODULE) -> Result<Guard<RingBuffer>, Error> {
     table::lock(Handle::from_c(module))
 }

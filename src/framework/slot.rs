@@ -63,7 +63,7 @@ impl Side {
     }
 
     /// Locks the side, unless the calling thread already holds it further up its stack.
-    #[inline]
+    #[inline(always)]
     pub fn acquire(&self, handle: Handle) -> Result<(), Error> {
         if self.lock.try_lock() {
             return Ok(());

@@ -59,14 +59,14 @@ impl<T: Object> Ref<T> {
     }
 
     /// Locks the object; see [`lock`].
-    #[inline]
+    #[inline(always)]
     pub fn lock(&self) -> Result<Guard<T>, Error> {
         lock(self.handle)
     }
 }
 
 /// The slot that a handle of that kind names; its generation is still to be compared.
-#[inline]
+#[inline(always)]
 fn slot_of(handle: Handle, kind: Kind) -> Result<&'static Slot, Error> {
     if !handle.is_kind(kind) {
         return Err(refused(handle));
@@ -104,20 +104,21 @@ pub struct Guard<T> {
     inner: bool,
 }
 
-/// Locks the object behind `handle` if it is one of type `T` and open.
-#[inline]
+/// Locks the object behind `handle` if it is one of type `T` and open. Always inlined: the answer would
+/// go through memory, piece by piece, which costs as much as the lock.
+#[inline(always)]
 pub fn lock<T: Object>(handle: Handle) -> Result<Guard<T>, Error> {
     let side = &slot_of(handle, T::KIND)?.front;
     side.acquire(handle)?;
-    let mut guard = Guard { side, handle, body: std::ptr::null_mut(), lent: false, inner: false };
     // An object opens without its lock: the handle first, so that the body is the one it names, also
     // for a thread that guessed the handle.
     if side.handle.load(Ordering::Acquire) != handle.0 {
-        drop(guard);
+        // SAFETY: the lock was taken above.
+        unsafe { side.lock.unlock() };
         return Err(refused(handle));
     }
-    guard.body = side.body.load(Ordering::Relaxed).cast::<T>();
-    Ok(guard)
+    let body = side.body.load(Ordering::Relaxed).cast::<T>();
+    Ok(Guard { side, handle, body, lent: false, inner: false })
 }
 
 /// As [`lock`]; from inside an enumeration callback of the object it uses the lock that is held.
