@@ -89,6 +89,7 @@ std::vector<Group> grouped(const std::string& only)
 void measure(Group& group, unsigned rounds, size_t divisor)
 {
     size_t n = group.results.size();
+    double start = nanoseconds();
     for (unsigned round = 0; round < rounds; round++) {
         for (size_t i = 0; i < n; i++) {
             Result& result = group.results[(round + i) % n];
@@ -96,6 +97,9 @@ void measure(Group& group, unsigned rounds, size_t divisor)
             uint64_t before = wrong();
             size_t operations = std::max<size_t>(result.which->operations / divisor, 2000);
             result.times.push_back(result.which->run(operations));
+            if (getenv("BENCH_TRACE"))
+                std::fprintf(stderr, "%s %u %s: %.1f ns\n", result.which->row.c_str(), result.which->size,
+                             result.which->peer.c_str(), result.times.back());
             if (wrong() != before) {
                 std::fprintf(stderr, "bench: row %s, %u bytes, %s: wrong results\n", result.which->row.c_str(),
                              result.which->size, result.which->peer.c_str());
@@ -103,6 +107,8 @@ void measure(Group& group, unsigned rounds, size_t divisor)
             }
         }
     }
+    const Case& head = *group.results[0].which;
+    std::fprintf(stderr, "row %s, %u bytes: %.1f s\n", head.row.c_str(), head.size, (nanoseconds() - start) / 1e9);
 }
 
 void print(FILE* file, const std::vector<Group>& groups, bool markdown)
@@ -138,7 +144,7 @@ void write_document(const char* path, const std::vector<Group>& groups, unsigned
         std::fclose(file);
     }
     size_t end = kept.find(mark);
-    kept = end == std::string::npos ? "# Performance\n\n" : kept.substr(0, end);
+    kept = end == std::string::npos ? (kept.empty() ? "# Performance\n" : kept) + "\n" : kept.substr(0, end);
     FILE* file = std::fopen(path, "w");
     require(file != nullptr, "the document cannot be written");
     std::fprintf(file, "%s%s\n## Measured\n\nThe library's time divided by the peer's, in one run: below 1, the library is faster. "

@@ -342,7 +342,7 @@ template <class Q, size_t N, unsigned PAIRS> double threads(size_t operations)
     };
     for (unsigned p = 0; p < PAIRS; p++) {
         all.emplace_back([&, p] {
-            pin(0);
+            pin(p);
             Item<N> in{};
             begin();
             for (size_t i = 1; i <= each; i++) {
@@ -352,8 +352,8 @@ template <class Q, size_t N, unsigned PAIRS> double threads(size_t operations)
                     misses.miss();
             }
         });
-        all.emplace_back([&] {
-            pin(1);
+        all.emplace_back([&, p] {
+            pin(p + 1);
             Item<N> out{};
             uint64_t bad = 0, seen[PAIRS] = {};
             begin();
@@ -361,12 +361,12 @@ template <class Q, size_t N, unsigned PAIRS> double threads(size_t operations)
             Misses misses;
             for (;;) {
                 if (ring.read(out)) {
-                    uint64_t value = out.first(), p = value >> SHIFT, i = value & ((1ull << SHIFT) - 1);
+                    uint64_t value = out.first(), from = value >> SHIFT, i = value & ((1ull << SHIFT) - 1);
                     bad |= out.last() ^ value;
-                    if (p >= PAIRS || i <= seen[p])
+                    if (from >= PAIRS || i <= seen[from])
                         bad = 1;
                     else
-                        seen[p] = i;
+                        seen[from] = i;
                     if (PAIRS == 1 && ++mine == total) {
                         taken = mine;
                         break;
@@ -476,7 +476,7 @@ template <class Q, size_t N> void add_peer()
     if constexpr (Q::kind != Class::Floor)
         one("b", "RingBuffer: 1 producer + 1 consumer", threads<Q, N, 1>, FEW * 3);
     if constexpr (Q::kind != Class::Floor && Q::kind != Class::Single)
-        one("c", "RingBuffer: 2 producers + 2 consumers", threads<Q, N, 2>, FEW * 3);
+        one("c", "RingBuffer: 2 producers + 2 consumers", threads<Q, N, 2>, 24000);
     if constexpr (requires(Q& q, Item<N>& item) { q.overwrite(item); }) {
         one("f", "RingBuffer: always full, DeleteOldest, one thread", overwrites<Q, N>, FEW);
         if constexpr (Q::kind != Class::Floor)
