@@ -1,9 +1,10 @@
 // Measures the library through its C ABI beside what a program would use instead: one process, the same checks for all.
 //
-//     dmf_bench [--quick] [--rounds N] [--only ROWS] [--document FILE]
+//     dmf_bench [--quick] [--trace] [--rounds N] [--only ROWS] [--document FILE]
 //
 // Prints ratios of times within this run: below 1, the library is faster. --quick takes a hundredth of the operations once:
-// it says whether all of it works, not how fast it is.
+// it says whether all of it works, not how fast it is. --trace
+// shows each measured time, for work on the library.
 
 #include "bench.hpp"
 
@@ -83,10 +84,14 @@ std::vector<Group> grouped(const std::string& only)
         }
         found->results.push_back({&one, {}});
     }
+    // The sizes of a row together, the rows by name.
+    std::stable_sort(groups.begin(), groups.end(), [](const Group& one, const Group& other) {
+        return one.results[0].which->row < other.results[0].which->row;
+    });
     return groups;
 }
 
-void measure(Group& group, unsigned rounds, size_t divisor)
+void measure(Group& group, unsigned rounds, size_t divisor, bool trace)
 {
     size_t n = group.results.size();
     double start = nanoseconds();
@@ -97,7 +102,7 @@ void measure(Group& group, unsigned rounds, size_t divisor)
             uint64_t before = wrong();
             size_t operations = std::max<size_t>(result.which->operations / divisor, 2000);
             result.times.push_back(result.which->run(operations));
-            if (getenv("BENCH_TRACE"))
+            if (trace)
                 std::fprintf(stderr, "%s %u %s: %.1f ns\n", result.which->row.c_str(), result.which->size,
                              result.which->peer.c_str(), result.times.back());
             if (wrong() != before) {
@@ -163,12 +168,14 @@ int main(int argc, char** argv)
     size_t divisor = 1;
     std::string only;
     const char* document = nullptr;
-    bool quick = false;
+    bool quick = false, trace = false;
     for (int i = 1; i < argc; i++) {
         std::string word = argv[i];
         bool more = i + 1 < argc;
         if (word == "--quick")
             quick = true;
+        else if (word == "--trace")
+            trace = true;
         else if (word == "--rounds" && more)
             rounds = unsigned(std::max(1, std::atoi(argv[++i])));
         else if (word == "--only" && more)
@@ -176,7 +183,7 @@ int main(int argc, char** argv)
         else if (word == "--document" && more)
             document = argv[++i];
         else
-            fail("usage: dmf_bench [--quick] [--rounds N] [--only ROWS] [--document FILE]");
+            fail("usage: dmf_bench [--quick] [--trace] [--rounds N] [--only ROWS] [--document FILE]");
     }
     if (quick)
         rounds = 1, divisor = 100;
@@ -192,7 +199,7 @@ int main(int argc, char** argv)
     auto groups = grouped(only);
     require(!groups.empty(), "no such row");
     for (Group& group : groups)
-        measure(group, rounds, divisor);
+        measure(group, rounds, divisor, trace);
     std::printf("The library's time divided by the peer's; below 1, the library is faster. Medians of %u rounds.\n", rounds);
     print(stdout, groups, false);
     if (document)
