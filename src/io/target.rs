@@ -424,6 +424,10 @@ impl Core {
             self.changed.notify_all();
             return;
         };
+        if !state.is_wanted() {
+            // The carrier may still be busy with others when somebody wants reports again.
+            state.paused.get_or_insert_with(Instant::now);
+        }
         if state.kicked || state.carried && carrier.is_this_thread() {
             // It looks again by itself.
             return;
@@ -457,10 +461,6 @@ impl Core {
         state.streams -= 1;
         if state.streams == 0 {
             state.backlog.clear();
-            if self.carrier.get().is_some() && !state.is_wanted() {
-                // The carrier may be busy with others when somebody wants reports again.
-                state.paused.get_or_insert_with(Instant::now);
-            }
             // The thread is to notice the pause when it begins.
             self.stir(state);
         }

@@ -506,6 +506,8 @@ static int open_endpoint(const char *path)
 static void make_function(void)
 {
     make_directory(FUNCTION);
+    /* An earlier gadget of the same boot left it behind. */
+    umount2(FUNCTION, MNT_DETACH);
     if (mount("hid", FUNCTION, "functionfs", 0, NULL))
         die("mount functionfs");
     control = open_endpoint(FUNCTION "/ep0");
