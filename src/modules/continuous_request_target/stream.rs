@@ -607,7 +607,8 @@ impl Stream {
     /// Sends lanes that wait, while there are buffers for them.
     fn feed_waiting(&self) {
         while self.waiting.load(Ordering::SeqCst) > 0 {
-            let Some(Ok(buffer)) = self.output.map(|pool| pool.get()) else { return };
+            let Some(pool) = self.output else { return };
+            let Ok(buffer) = pool.get() else { return };
             let index = {
                 let mut control = self.control.lock();
                 let waiting = control.lanes.iter().position(|lane| lane.waiting);
@@ -623,11 +624,7 @@ impl Stream {
                         self.rest(index);
                     }
                 }
-                None => {
-                    if let Some(pool) = self.output {
-                        pool.put(buffer, End::Tail);
-                    }
-                }
+                None => pool.put(buffer, End::Tail),
             }
         }
     }
