@@ -52,7 +52,8 @@ if(DMF_INSTALL_UDEV_RULE OR DMF_DEBIAN)
 else()
   set(udev_dir "${CMAKE_INSTALL_DATADIR}/dmf")
 endif()
-install(FILES docs/man/stream_hid.1 docs/man/record_hid.1 DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" COMPONENT dev)
+# Of programs that are not packaged.
+install(FILES docs/man/stream_hid.1 docs/man/record_hid.1 DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" COMPONENT man)
 install(FILES data/udev/70-dmf-hid.rules DESTINATION "${udev_dir}" COMPONENT runtime)
 
 # What cmake wrote down when it installed last, taken away again.

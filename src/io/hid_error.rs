@@ -121,6 +121,8 @@ mod tests {
             ("unexpected poll error (device disconnected)", Status::DEVICE_NOT_CONNECTED),
             ("ioctl (GFEATURE): ENODEV: No such device", Status::DEVICE_NOT_CONNECTED),
             ("ioctl (GINPUT): ETIMEDOUT: Connection timed out", Status::IO_TIMEOUT),
+            ("ioctl (GFEATURE): EBUSY: Device or resource busy", Status::DEVICE_BUSY),
+            ("ioctl (SOUTPUT): EINVAL: Invalid argument", Status::INVALID_BUFFER_SIZE),
             ("device not found", Status::NO_SUCH_DEVICE),
             ("something new", Status::UNSUCCESSFUL),
         ] {
