@@ -6,7 +6,9 @@
 #include <pthread.h>
 
 static ULONG shared;
-static pthread_barrier_t both;
+/* Two: a thread that is late at the one is not to be ordered by the other's arrival at the next. */
+static pthread_barrier_t begin;
+static pthread_barrier_t end;
 
 static void* fill(void* argument)
 {
@@ -24,12 +26,12 @@ static void* fill(void* argument)
         return argument;
     }
     /* Creating and deleting are ordered by the library's locks; what comes in between is not. */
-    pthread_barrier_wait(&both);
+    pthread_barrier_wait(&begin);
     for (round = 0; round < 10000; round++)
     {
         DMF_RingBuffer_TotalSizeGet(ring, &shared);
     }
-    pthread_barrier_wait(&both);
+    pthread_barrier_wait(&end);
     WdfObjectDelete(ring);
     return argument;
 }
@@ -38,7 +40,8 @@ int main(void)
 {
     pthread_t other;
 
-    if (pthread_barrier_init(&both, NULL, 2) != 0 || pthread_create(&other, NULL, fill, NULL) != 0)
+    if (pthread_barrier_init(&begin, NULL, 2) != 0 || pthread_barrier_init(&end, NULL, 2) != 0 ||
+        pthread_create(&other, NULL, fill, NULL) != 0)
     {
         return 0;
     }
