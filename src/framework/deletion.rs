@@ -16,7 +16,7 @@ use super::frames::{self, Activity};
 use super::handle::Handle;
 use super::slot::{self, Slot};
 use super::status::{Error, Status};
-use super::sync::Ordering;
+use super::sync::{Backoff, Ordering};
 use super::thread;
 use super::tree::{CHANGED, Choices, Class, NONE, State, TREE, Tree, release};
 use std::cell::Cell;
@@ -271,13 +271,13 @@ fn wait_until_quiet(handle: Handle, class: Option<&'static Class>, may_wait: boo
     let body = slot.front.body.load(Ordering::Relaxed);
     // Whoever took a side's lock before its handle was cleared is out once the lock was had.
     for side in [&slot.front, &slot.back] {
-        if may_wait {
-            side.lock.lock();
-        } else if !side.lock.try_lock() {
-            return false;
+        let mut backoff = Backoff::default();
+        while !side.lock.try_disarm() {
+            if !may_wait {
+                return false;
+            }
+            backoff.wait();
         }
-        // SAFETY: just taken.
-        unsafe { side.lock.unlock() };
     }
     let mut tree = TREE.lock();
     loop {

@@ -3,6 +3,7 @@
 //! - [`status`]: NTSTATUS values, [`status::Error`], and what the calling thread last failed with.
 //! - [`misuse`]: reports of broken contracts.
 //! - [`memory`]: the one fallible allocation helper. [`sync`]: the one place locks come from.
+//! - [`lock`]: the lock of a slot, with [`owners`], the threads that own one, and [`asymmetric`] fences.
 //! - [`handle`], [`slot`], [`table`]: handles, the slots they name, locking and entering an object.
 //! - [`tree`]: life of an object from creation to destruction; [`deletion`]: its end; parents delete
 //!   children.
@@ -13,13 +14,16 @@
 //!   timers of a list's buffers. [`passive`]: threads for work that may block.
 
 pub mod alarms;
+pub mod asymmetric;
 pub mod buffer;
 pub mod deletion;
 pub mod frames;
 pub mod handle;
 pub mod list;
+pub mod lock;
 pub mod memory;
 pub mod misuse;
+pub mod owners;
 pub mod passive;
 pub mod slab;
 pub mod slot;

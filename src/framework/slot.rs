@@ -17,9 +17,10 @@
 
 use super::frames;
 use super::handle::{Handle, SLOTS};
+use super::lock::{Held, RawLock};
 use super::memory;
 use super::status::{Error, Status};
-use super::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, RawLock};
+use super::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering};
 use super::tree::{Context, Life};
 use std::alloc::Layout;
 use std::cell::UnsafeCell;
@@ -52,9 +53,9 @@ pub struct Slot {
 unsafe impl Sync for Slot {}
 
 impl Side {
-    const fn new() -> Self {
+    fn new() -> Self {
         Self {
-            lock: RawLock::new(),
+            lock: RawLock::default(),
             handle: AtomicU64::new(0),
             body: AtomicPtr::new(std::ptr::null_mut()),
             running: AtomicU32::new(0),
@@ -64,23 +65,22 @@ impl Side {
 
     /// Locks the side, unless the calling thread already holds it further up its stack.
     #[inline(always)]
-    pub fn acquire(&self, handle: Handle) -> Result<(), Error> {
-        if self.lock.try_lock() {
-            return Ok(());
+    pub fn acquire(&self, handle: Handle) -> Result<Held<'_>, Error> {
+        match self.lock.try_lock() {
+            Some(held) => Ok(held),
+            None => self.acquire_contended(handle),
         }
-        self.acquire_contended(handle)
     }
 
     #[cold]
-    fn acquire_contended(&self, handle: Handle) -> Result<(), Error> {
+    fn acquire_contended(&self, handle: Handle) -> Result<Held<'_>, Error> {
         if frames::holds_lock_of(handle) {
             return Err(Error::misuse(
                 Status::INVALID_DEVICE_STATE,
                 "called from an enumeration callback that runs under this Module's own lock",
             ));
         }
-        self.lock.lock();
-        Ok(())
+        Ok(self.lock.lock())
     }
 }
 

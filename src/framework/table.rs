@@ -11,6 +11,7 @@
 
 use super::frames::{self, Activity};
 use super::handle::{Handle, Kind};
+use super::lock::Held;
 use super::slot::{self, Side, Slot};
 use super::status::{Error, Status};
 use super::sync::{Ordering, fence};
@@ -24,6 +25,9 @@ pub trait Object: Send + Sized + 'static {
 
     /// The object works without its lock ([`enter`]), and is Sync; only then are the next two called.
     const ENTERED: bool = false;
+
+    /// A thread that uses the object alone comes to own its lock: for objects that live long.
+    const OWNABLE: bool = false;
 
     /// Deletion has begun: refuse new work and end what can be ended, without waiting.
     fn shut(&self) {}
@@ -97,11 +101,11 @@ pub fn refused(handle: Handle) -> Error {
 /// An object, locked.
 pub struct Guard<T> {
     side: &'static Side,
+    /// None: the lock is held by an enumeration further up the stack, and stays held.
+    held: Option<Held<'static>>,
     handle: Handle,
     body: *mut T,
     lent: bool,
-    /// The lock is held by an enumeration further up the stack, and stays held.
-    inner: bool,
 }
 
 /// Locks the object behind `handle` if it is one of type `T` and open. Always inlined: the answer would
@@ -109,16 +113,16 @@ pub struct Guard<T> {
 #[inline(always)]
 pub fn lock<T: Object>(handle: Handle) -> Result<Guard<T>, Error> {
     let side = &slot_of(handle, T::KIND)?.front;
-    side.acquire(handle)?;
+    let held = side.acquire(handle)?;
     // An object opens without its lock: the handle first, so that the body is the one it names, also
     // for a thread that guessed the handle.
     if side.handle.load(Ordering::Acquire) != handle.0 {
         // SAFETY: the lock was taken above.
-        unsafe { side.lock.unlock() };
+        unsafe { held.unlock() };
         return Err(refused(handle));
     }
     let body = side.body.load(Ordering::Relaxed).cast::<T>();
-    Ok(Guard { side, handle, body, lent: false, inner: false })
+    Ok(Guard { side, held: Some(held), handle, body, lent: false })
 }
 
 /// As [`lock`]; from inside an enumeration callback of the object it uses the lock that is held.
@@ -128,7 +132,7 @@ pub fn relock<T: Object>(handle: Handle) -> Result<Guard<T>, Error> {
     }
     let side = &slot_of(handle, T::KIND)?.front;
     let body = side.body.load(Ordering::Relaxed).cast::<T>();
-    Ok(Guard { side, handle, body, lent: false, inner: true })
+    Ok(Guard { side, held: None, handle, body, lent: false })
 }
 
 impl<T> Guard<T> {
@@ -164,11 +168,9 @@ impl<T> DerefMut for Guard<T> {
 impl<T> Drop for Guard<T> {
     #[inline]
     fn drop(&mut self) {
-        if self.inner {
-            return;
-        }
+        let Some(held) = self.held else { return };
         // SAFETY: the guard was made with the lock held.
-        unsafe { self.side.lock.unlock() };
+        unsafe { held.unlock() };
         if self.lent {
             frames::settle();
         }

@@ -26,12 +26,26 @@ thread_local! {
     static WORKER: Cell<Option<ThreadId>> = const { Cell::new(None) };
 }
 
-thread_local! {
-    static IDENTITY: u8 = const { 0 };
+/// What tells threads apart while they live: an address that is each thread's own.
+#[cfg(all(target_os = "linux", target_arch = "x86_64", target_pointer_width = "64"))]
+#[inline(always)]
+pub fn current_id() -> usize {
+    let control_block: usize;
+    // SAFETY: the first word of a thread's control block holds its own address, as the ABI of thread-local
+    // storage demands. In a shared library this is faster than the address of a thread-local: no call.
+    unsafe {
+        std::arch::asm!("mov {}, qword ptr fs:[0]", out(reg) control_block,
+            options(pure, readonly, nostack, preserves_flags));
+    }
+    control_block
 }
 
-/// What tells threads apart while they live.
+/// What tells threads apart while they live: an address that is each thread's own.
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_pointer_width = "64")))]
 pub fn current_id() -> usize {
+    thread_local! {
+        static IDENTITY: u16 = const { 0 };
+    }
     IDENTITY.with(|identity| std::ptr::from_ref(identity).addr())
 }
 

@@ -398,11 +398,14 @@ impl Draft {
         let body = Box::into_raw(memory::try_box(body)?).cast::<()>();
         let handle = self.handle;
         std::mem::forget(self);
+        let slot = slot::find(handle.slot()).expect("reserved");
+        if T::OWNABLE {
+            slot.front.lock.arm();
+        }
         let mut tree = TREE.lock();
         let life = tree.life(handle.slot());
         life.class = Some(&ClassOf::<T>::CLASS);
         life.state = State::Open;
-        let slot = slot::find(handle.slot()).expect("reserved");
         for side in [&slot.front, &slot.back] {
             side.closing.store(false, Ordering::Relaxed);
             side.body.store(body, Ordering::Relaxed);

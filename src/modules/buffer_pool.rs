@@ -85,6 +85,7 @@ struct QueueSide {
 
 impl Object for BufferPool {
     const KIND: Kind = Kind::BufferPool;
+    const OWNABLE: bool = true;
 }
 
 impl BufferPool {

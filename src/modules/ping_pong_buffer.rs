@@ -28,6 +28,7 @@ pub struct PingPongBuffer {
 
 impl Object for PingPongBuffer {
     const KIND: Kind = Kind::PingPongBuffer;
+    const OWNABLE: bool = true;
 }
 
 impl PingPongBuffer {

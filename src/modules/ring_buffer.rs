@@ -37,6 +37,7 @@ pub struct RingBuffer {
 
 impl Object for RingBuffer {
     const KIND: Kind = Kind::RingBuffer;
+    const OWNABLE: bool = true;
 }
 
 /// A part of an item and where it stands outside.

@@ -1,0 +1,256 @@
+//! The lock that every Method of a buffer takes. It has no data: it lies in a slot and guards the body
+//! that the slot points to.
+//!
+//! ```text
+//!           arm              one thread, often in a row             another thread
+//!  plain ────────> armed ─────────────────────────────> owned ─────────────────────────> plain
+//! ```
+//!
+//! - *Plain*: one atomic exchange takes it, a plain store gives it back; nobody is woken. Whoever finds
+//!   it taken pauses, lets others run, and then naps. It is not fair, so that a thread that has it hot in
+//!   its cache keeps working.
+//! - *Owned*: its owner says in its own record that it is inside, and looks whether it owns the lock
+//!   still: no exchange, no fence of the processor. Another thread takes the plain lock, takes the
+//!   ownership away, has every processor of the process pass a fence, and waits until the owner is
+//!   out. The lock stays plain then, until its slot gets another object.
+//!
+//! The owner's two steps (write `inside`, read `owner`) against the other's (write `owner`, read
+//! `inside`) are Dekker's; the fence between them is asymmetric, free for the owner. `owner` changes only
+//! while the plain lock is held. `inside` lies with the thread and not with the lock: an owner that is
+//! held up between its two steps, while the slot gets another object and that another owner, disturbs
+//! nobody. A thread may end as an owner; its record serves the next thread that has its number.
+//!
+//! `models/` runs this very file under a model checker, the fences and records being the checker's.
+
+use super::asymmetric;
+use super::owners::{self, Owner};
+use super::sync::{AtomicU32, AtomicUsize, Backoff, Ordering};
+
+/// See the file's head.
+pub struct RawLock {
+    /// 1 while the plain lock is held.
+    taken: AtomicUsize,
+    /// The address of an [`Owner`], or one of the values below, whose lowest bit is set.
+    owner: AtomicUsize,
+    /// The thread that took the armed lock last, and how often in a row. Guarded by the plain lock.
+    last: AtomicUsize,
+    streak: AtomicU32,
+}
+
+/// The lock is plain.
+const NOBODY: usize = 1;
+/// A thread that takes the lock often enough in a row will own it.
+const ARMED: usize = 3;
+/// Set in the address of an owner whose ownership has ended and who may still be inside.
+const LEAVING: usize = 1;
+
+/// A lock that is held: what gives it back.
+#[must_use]
+#[derive(Clone, Copy)]
+pub struct Held<'a>(&'a AtomicUsize);
+
+impl Held<'_> {
+    /// # Safety
+    /// The calling thread holds the lock through this.
+    #[inline(always)]
+    pub unsafe fn unlock(self) {
+        self.0.store(0, Ordering::Release);
+    }
+}
+
+impl Default for RawLock {
+    fn default() -> Self {
+        Self {
+            taken: AtomicUsize::new(0),
+            owner: AtomicUsize::new(NOBODY),
+            last: AtomicUsize::new(0),
+            streak: AtomicU32::new(0),
+        }
+    }
+}
+
+impl RawLock {
+    /// What an owner writes down while it is inside.
+    #[inline(always)]
+    fn name(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// Takes the lock unless it is held, by whomever.
+    #[inline(always)]
+    pub fn try_lock(&self) -> Option<Held<'_>> {
+        let owner = self.owner.load(Ordering::Relaxed);
+        if owner & LEAVING == 0 {
+            let record = owners::at(owner);
+            if record.is_mine() {
+                return self.try_lock_as_owner(owner, record);
+            }
+        }
+        if self.taken.swap(1, Ordering::Acquire) != 0 {
+            return None;
+        }
+        if self.owner.load(Ordering::Relaxed) != NOBODY {
+            return self.settle();
+        }
+        Some(Held(&self.taken))
+    }
+
+    #[inline(always)]
+    fn try_lock_as_owner(&self, owner: usize, record: &'static Owner) -> Option<Held<'_>> {
+        // What an earlier thread of the same number did under the lock is seen, too.
+        if record.inside.load(Ordering::Acquire) == 0 {
+            record.inside.store(self.name(), Ordering::Relaxed);
+            asymmetric::light();
+            if self.owner.load(Ordering::Relaxed) == owner {
+                return Some(Held(&record.inside));
+            }
+            record.inside.store(0, Ordering::Release);
+        }
+        self.try_lock_out_of_turn(record)
+    }
+
+    /// The calling thread owned the lock a moment ago, or is inside a lock that it owns.
+    #[cold]
+    fn try_lock_out_of_turn(&self, record: &'static Owner) -> Option<Held<'_>> {
+        if record.inside.load(Ordering::Relaxed) == self.name()
+            || self.taken.swap(1, Ordering::Acquire) != 0
+        {
+            return None;
+        }
+        self.settle()
+    }
+
+    /// Takes the lock. A thread that holds it already waits for ever.
+    #[cold]
+    pub fn lock(&self) -> Held<'_> {
+        let mut backoff = Backoff::default();
+        loop {
+            // Looking does not take the cache line away from the one who has the lock.
+            if self.taken.load(Ordering::Relaxed) == 0
+                && let Some(held) = self.try_lock()
+            {
+                return held;
+            }
+            backoff.wait();
+        }
+    }
+
+    /// The plain lock was just taken. Unless the lock is plain too, it becomes so, or owned.
+    #[cold]
+    fn settle(&self) -> Option<Held<'_>> {
+        if self.owner.load(Ordering::Relaxed) == ARMED {
+            if let Some(record) = self.own() {
+                record.inside.store(self.name(), Ordering::Relaxed);
+                self.taken.store(0, Ordering::Release);
+                return Some(Held(&record.inside));
+            }
+        } else if !self.end_ownership() {
+            self.taken.store(0, Ordering::Release);
+            return None;
+        }
+        Some(Held(&self.taken))
+    }
+
+    /// The plain lock is held and armed. The calling thread's record, if it owns the lock from now on.
+    fn own(&self) -> Option<&'static Owner> {
+        let me = owners::current();
+        let is_last = self.last.load(Ordering::Relaxed) == me;
+        let streak = if is_last { self.streak.load(Ordering::Relaxed) + 1 } else { 1 };
+        self.last.store(me, Ordering::Relaxed);
+        self.streak.store(streak, Ordering::Relaxed);
+        if streak < owners::STREAK {
+            return None;
+        }
+        // Who is inside another lock that it owns has its record in use.
+        let record = owners::record_of(me).filter(|it| it.inside.load(Ordering::Relaxed) == 0)?;
+        self.owner.store(std::ptr::from_ref(record).addr(), Ordering::Relaxed);
+        Some(record)
+    }
+
+    /// The plain lock is held. Nobody owns the lock from now on; whether nobody is inside either.
+    fn end_ownership(&self) -> bool {
+        let owner = self.owner.load(Ordering::Relaxed);
+        if owner == ARMED {
+            self.owner.store(NOBODY, Ordering::Relaxed);
+        }
+        if owner == ARMED || owner == NOBODY {
+            return true;
+        }
+        let record = owners::at(owner & !LEAVING);
+        if owner & LEAVING == 0 {
+            self.owner.store(owner | LEAVING, Ordering::Relaxed);
+            if !record.is_mine() {
+                asymmetric::heavy();
+            }
+        }
+        if record.inside.load(Ordering::Acquire) == self.name() {
+            return false;
+        }
+        self.owner.store(NOBODY, Ordering::Relaxed);
+        true
+    }
+
+    /// Lets threads come to own the lock. It is plain.
+    pub fn arm(&self) {
+        if !asymmetric::available() {
+            return;
+        }
+        let held = self.lock();
+        self.last.store(0, Ordering::Relaxed);
+        self.owner.store(ARMED, Ordering::Relaxed);
+        // SAFETY: taken above; a lock that is not armed is held plainly.
+        unsafe { held.unlock() };
+    }
+
+    /// Makes a plain lock of it. False: somebody holds it, and it is to be tried again.
+    pub fn try_disarm(&self) -> bool {
+        if self.taken.swap(1, Ordering::Acquire) != 0 {
+            return false;
+        }
+        let is_free = self.end_ownership();
+        self.taken.store(0, Ordering::Release);
+        is_free
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU64;
+    use std::thread;
+    use std::time::Duration;
+
+    struct Counted {
+        lock: RawLock,
+        /// Changed in two steps, under the lock.
+        count: AtomicU64,
+    }
+
+    fn count(counted: &Counted, times: u64, hold: Duration) {
+        for _ in 0..times {
+            let held = counted.lock.lock();
+            let before = counted.count.load(Ordering::Relaxed);
+            if !hold.is_zero() {
+                thread::sleep(hold);
+            }
+            counted.count.store(before + 1, Ordering::Relaxed);
+            // SAFETY: this thread holds the lock.
+            unsafe { held.unlock() };
+        }
+    }
+
+    #[test]
+    fn one_at_a_time_has_the_lock_however_long_it_is_held() {
+        for (threads, times, hold) in
+            [(4, 100_000, Duration::ZERO), (8, 10, Duration::from_millis(2))]
+        {
+            let counted = Counted { lock: RawLock::default(), count: AtomicU64::new(0) };
+            thread::scope(|scope| {
+                for _ in 0..threads {
+                    scope.spawn(|| count(&counted, times, hold));
+                }
+            });
+            assert_eq!(counted.count.into_inner(), threads * times);
+        }
+    }
+}
