@@ -13,9 +13,11 @@
 //!   new machine.
 //! - [`request::Slip`] are mistakes around a sound machine. Each must fail at least one race.
 //!
-//! The tests are in `tests/every_schedule.rs` (loom) and `tests/random.rs` (shuttle).
+//! The tests are in `tests/every_schedule.rs` (loom) and `tests/random.rs` (shuttle). [`lock`] is another
+//! model: the lock of a slot, with `tests/lock.rs`.
 
 pub mod checker;
+pub mod lock;
 pub mod races;
 pub mod request;
 #[path = "../../src/io/request_state.rs"]

@@ -79,7 +79,7 @@ impl RawLock {
     /// Takes the lock unless it is held, by whomever.
     #[inline(always)]
     pub fn try_lock(&self) -> Option<Held<'_>> {
-        let owner = self.owner.load(Ordering::Relaxed);
+        let owner = self.owner.load(Ordering::Acquire);
         if owner & LEAVING == 0 {
             let record = owners::at(owner);
             if record.is_mine() {
@@ -163,7 +163,8 @@ impl RawLock {
         }
         // Who is inside another lock that it owns has its record in use.
         let record = owners::record_of(me).filter(|it| it.inside.load(Ordering::Relaxed) == 0)?;
-        self.owner.store(std::ptr::from_ref(record).addr(), Ordering::Relaxed);
+        // The record is complete for whoever finds it here.
+        self.owner.store(std::ptr::from_ref(record).addr(), Ordering::Release);
         Some(record)
     }
 

@@ -278,6 +278,16 @@ static HARNESS_UNUSED ULONG client_target_read(const ULONG* value)
     return copy;
 }
 
+/* What the target was asked last. A stream that has stopped leaves a callback of the target to itself: it may still run. */
+static HARNESS_UNUSED CLIENT_TARGET client_target_seen(const CLIENT_TARGET* target)
+{
+    CLIENT_TARGET copy;
+    pthread_mutex_lock(&client_targets.Lock);
+    copy = *target;
+    pthread_mutex_unlock(&client_targets.Lock);
+    return copy;
+}
+
 static HARNESS_UNUSED ULONG client_target_pending(CLIENT_TARGET* target)
 {
     return client_target_read(&target->Pending);
