@@ -80,6 +80,14 @@ pub fn status<T>(
     }
 }
 
+/// The usual way through a Method that is called very often: `usual` does all of it at once, or nothing
+/// (`None`); then the Method goes its ordinary way, which does it or says why not. A function of its own
+/// for that keeps what it needs off the stack here. `usual` does not panic.
+#[inline(always)]
+pub fn at_once(usual: impl FnOnce() -> Option<()>) -> bool {
+    !thread::forked() && usual().is_some()
+}
+
 /// A Method that returns something else: its status is `DMF_LastStatusGet`'s.
 #[inline]
 pub fn value<T, R: Neutral>(
@@ -142,6 +150,16 @@ pub unsafe fn span<T>(
     }
     // SAFETY: by the contract of this function.
     Ok(unsafe { Span::new(address.cast(), length) })
+}
+
+/// As [`span`], for [`at_once`]: NULL is unusual.
+///
+/// # Safety
+/// As for [`span`].
+#[inline(always)]
+pub unsafe fn usual_span<T>(address: *mut T, length: usize) -> Option<Span> {
+    // SAFETY: by the contract of this function.
+    (!address.is_null()).then(|| unsafe { Span::new(address.cast(), length) })
 }
 
 /// Writes through an optional out-pointer.

@@ -2,7 +2,7 @@
 
 #![allow(non_camel_case_types)]
 
-use super::boundary::{not_null, put, span, status, value};
+use super::boundary::{at_once, not_null, put, span, status, usual_span, value};
 use super::module::{self, config_init};
 use super::types::*;
 use crate::framework::handle::Handle;
@@ -121,18 +121,15 @@ pub unsafe extern "C" fn enumerate(
     value(c"DMF_RingBuffer_Enumerate", dmf_module, || {
         let mut ring = ring_or_inner(dmf_module, lock)?;
         let callback = callback(ring_buffer_entry_callback)?;
-        let mut index = 0;
-        while let Some(item) = ring.item_mut(index) {
-            let (bytes, size) = (item.as_mut_ptr(), item.len() as ULONG);
-            // SAFETY: the program vouches for its callback; the item is locked meanwhile.
-            let go_on = ring.lend(|| unsafe {
-                callback(dmf_module, bytes, size, ring_buffer_entry_callback_context)
-            });
-            if go_on == 0 {
-                break;
-            }
-            index += 1;
-        }
+        let mut indices = 0..;
+        ring.lend_each(
+            |ring| ring.item_mut(indices.next()?).map(|item| (item.as_mut_ptr(), item.len())),
+            |(bytes, size)| {
+                let context = ring_buffer_entry_callback_context;
+                // SAFETY: the program vouches for its callback; the item is locked meanwhile.
+                unsafe { callback(dmf_module, bytes, size as ULONG, context) != 0 }
+            },
+        );
         Ok(())
     })
 }
@@ -168,17 +165,23 @@ pub unsafe extern "C" fn enumerate_to_find_item(
                 "ItemSize is larger than the ring's items",
             ));
         }
-        let mut index = 0;
-        while let Some(found) = ring.item_mut(index) {
-            if wanted.is_start_of(found) {
-                let (bytes, size) = (found.as_mut_ptr(), found.len() as ULONG);
+        let mut indices = 0..;
+        ring.lend_each(
+            |ring| {
+                loop {
+                    let item = ring.item_mut(indices.next()?)?;
+                    if wanted.is_start_of(item) {
+                        return Some((item.as_mut_ptr(), item.len()));
+                    }
+                }
+            },
+            |(bytes, size)| {
+                let context = ring_buffer_entry_callback_context;
                 // SAFETY: the program vouches for its callback; the item is locked meanwhile.
-                ring.lend(|| unsafe {
-                    callback(dmf_module, bytes, size, ring_buffer_entry_callback_context)
-                });
-            }
-            index += 1;
-        }
+                unsafe { callback(dmf_module, bytes, size as ULONG, context) };
+                true
+            },
+        );
         Ok(())
     })
 }
@@ -191,6 +194,23 @@ pub unsafe extern "C" fn enumerate_to_find_item(
 /// STATUS_INVALID_DEVICE_STATE. Any thread. Source: Dmf_RingBuffer.md, Read.
 #[unsafe(export_name = "DMF_RingBuffer_Read")]
 pub unsafe extern "C" fn read(
+    dmf_module: DMFMODULE,
+    target_buffer: *mut UCHAR,
+    target_buffer_size: ULONG,
+) -> NTSTATUS {
+    let done = at_once(|| {
+        // SAFETY: the caller's bytes.
+        let target = unsafe { usual_span(target_buffer, target_buffer_size as usize)? };
+        table::try_lock::<RingBuffer>(Handle::from_c(dmf_module))?.try_read(target)
+    });
+    if done {
+        return Status::SUCCESS.0;
+    }
+    read_or_refuse(dmf_module, target_buffer, target_buffer_size)
+}
+
+#[cold]
+fn read_or_refuse(
     dmf_module: DMFMODULE,
     target_buffer: *mut UCHAR,
     target_buffer_size: ULONG,
@@ -344,6 +364,23 @@ pub unsafe extern "C" fn total_size_get(dmf_module: DMFMODULE, total_size: *mut 
 /// Memory: the item is copied. Any thread. Source: Dmf_RingBuffer.md, Write.
 #[unsafe(export_name = "DMF_RingBuffer_Write")]
 pub unsafe extern "C" fn write(
+    dmf_module: DMFMODULE,
+    source_buffer: *mut UCHAR,
+    source_buffer_size: ULONG,
+) -> NTSTATUS {
+    let done = at_once(|| {
+        // SAFETY: the caller's bytes.
+        let source = unsafe { usual_span(source_buffer, source_buffer_size as usize)? };
+        table::try_lock::<RingBuffer>(Handle::from_c(dmf_module))?.try_write(source)
+    });
+    if done {
+        return Status::SUCCESS.0;
+    }
+    write_or_refuse(dmf_module, source_buffer, source_buffer_size)
+}
+
+#[cold]
+fn write_or_refuse(
     dmf_module: DMFMODULE,
     source_buffer: *mut UCHAR,
     source_buffer_size: ULONG,

@@ -83,7 +83,10 @@ impl RawLock {
         if owner & LEAVING == 0 {
             let record = owners::at(owner);
             if record.is_mine() {
-                return self.try_lock_as_owner(owner, record);
+                return match self.try_enter(owner, record) {
+                    Some(held) => Some(held),
+                    None => self.try_lock_out_of_turn(record),
+                };
             }
         }
         if self.taken.swap(1, Ordering::Acquire) != 0 {
@@ -96,7 +99,7 @@ impl RawLock {
     }
 
     #[inline(always)]
-    fn try_lock_as_owner(&self, owner: usize, record: &'static Owner) -> Option<Held<'_>> {
+    fn try_enter(&self, owner: usize, record: &'static Owner) -> Option<Held<'_>> {
         // What an earlier thread of the same number did under the lock is seen, too.
         if record.inside.load(Ordering::Acquire) == 0 {
             record.inside.store(self.name(), Ordering::Relaxed);
@@ -106,7 +109,27 @@ impl RawLock {
             }
             record.inside.store(0, Ordering::Release);
         }
-        self.try_lock_out_of_turn(record)
+        None
+    }
+
+    /// As [`RawLock::try_lock`], if that takes nothing but itself: short enough to stand in a Method.
+    #[inline(always)]
+    pub fn try_lock_at_once(&self) -> Option<Held<'_>> {
+        let owner = self.owner.load(Ordering::Acquire);
+        if owner & LEAVING == 0 {
+            let record = owners::at(owner);
+            if record.is_mine() {
+                return self.try_enter(owner, record);
+            }
+        }
+        if self.taken.swap(1, Ordering::Acquire) != 0 {
+            return None;
+        }
+        if self.owner.load(Ordering::Relaxed) != NOBODY {
+            self.taken.store(0, Ordering::Release);
+            return None;
+        }
+        Some(Held(&self.taken))
     }
 
     /// The calling thread owned the lock a moment ago, or is inside a lock that it owns.

@@ -115,8 +115,7 @@ pub fn try_vec(bytes: &[u8]) -> Result<Vec<u8>, Error> {
 pub struct Block {
     memory: NonNull<u8>,
     layout: Layout,
-    /// From the start of the memory to the first byte.
-    offset: usize,
+    first: NonNull<u8>,
     length: usize,
 }
 
@@ -134,13 +133,14 @@ impl Block {
         let layout = Layout::from_size_align(size, ORDINARY_ALIGNMENT).map_err(|_| no_memory())?;
         let memory = allocate_zeroed(layout)?;
         let offset = memory.as_ptr().addr().wrapping_neg() % CACHE_LINE;
-        Ok(Self { memory, layout, offset, length })
+        // SAFETY: the offset is below what was allocated beyond the length.
+        let first = unsafe { memory.add(offset) };
+        Ok(Self { memory, layout, first, length })
     }
 
     /// Where the bytes are, for C.
     pub fn address(&self) -> NonNull<u8> {
-        // SAFETY: the offset is below what was allocated beyond the length.
-        unsafe { self.memory.add(self.offset) }
+        self.first
     }
 }
 

@@ -125,6 +125,23 @@ pub fn lock<T: Object>(handle: Handle) -> Result<Guard<T>, Error> {
     Ok(Guard { side, held: Some(held), handle, body, lent: false })
 }
 
+/// As [`lock`], if that needs neither waiting nor an excuse.
+#[inline(always)]
+pub fn try_lock<T: Object>(handle: Handle) -> Option<Guard<T>> {
+    if !handle.is_kind(T::KIND) {
+        return None;
+    }
+    let side = &slot::find(handle.slot())?.front;
+    let held = side.lock.try_lock_at_once()?;
+    if side.handle.load(Ordering::Acquire) != handle.0 {
+        // SAFETY: the lock was taken above.
+        unsafe { held.unlock() };
+        return None;
+    }
+    let body = side.body.load(Ordering::Relaxed).cast::<T>();
+    Some(Guard { side, held: Some(held), handle, body, lent: false })
+}
+
 /// As [`lock`]; from inside an enumeration callback of the object it uses the lock that is held.
 pub fn relock<T: Object>(handle: Handle) -> Result<Guard<T>, Error> {
     if !frames::holds_lock_of(handle) {
@@ -145,6 +162,24 @@ impl<T> Guard<T> {
     pub fn lend<R>(&mut self, callback: impl FnOnce() -> R) -> R {
         self.lent = true;
         frames::within(self.handle, Activity::Enumeration, callback)
+    }
+
+    /// Runs a callback of C with the lock held for everything that `next` finds in the body, until it is
+    /// content. The body is out of reach of the callback, as in [`Guard::lend`].
+    pub fn lend_each<C>(
+        &mut self,
+        mut next: impl FnMut(&mut T) -> Option<C>,
+        mut callback: impl FnMut(C) -> bool,
+    ) {
+        let body = self.body;
+        self.lend(|| {
+            // SAFETY: the lock is held; nothing of the body is borrowed while the callback runs.
+            while let Some(found) = next(unsafe { &mut *body }) {
+                if !callback(found) {
+                    break;
+                }
+            }
+        });
     }
 }
 

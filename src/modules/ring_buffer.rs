@@ -30,7 +30,9 @@ pub struct RingBuffer {
     items: Block,
     item_size: usize,
     capacity: usize,
+    /// Where the oldest item is, and where the next one goes, in bytes.
     head: usize,
+    tail: usize,
     count: usize,
     mode: Mode,
 }
@@ -74,6 +76,7 @@ impl RingBuffer {
             item_size: size as usize,
             capacity: count as usize,
             head: 0,
+            tail: 0,
             count: 0,
             mode,
         })
@@ -83,12 +86,15 @@ impl RingBuffer {
         (self.capacity * self.item_size) as u32
     }
 
-    fn slot(&self, position: usize) -> Range<usize> {
-        let wrapped = if position >= self.capacity { position - self.capacity } else { position };
-        wrapped * self.item_size..(wrapped + 1) * self.item_size
+    /// The item behind the one at `place`.
+    #[inline]
+    fn after(&self, place: usize) -> usize {
+        let next = place + self.item_size;
+        if next == self.items.len() { 0 } else { next }
     }
 
     /// Where the next item goes; the oldest one is dropped if it must be.
+    #[inline]
     fn next_slot(&mut self) -> Result<Range<usize>, Error> {
         if self.count == self.capacity {
             if self.mode == Mode::FailIfFull {
@@ -96,18 +102,51 @@ impl RingBuffer {
             }
             self.drop_oldest();
         }
-        let slot = self.slot(self.head + self.count);
+        let place = self.tail;
+        self.tail = self.after(place);
         self.count += 1;
-        Ok(slot)
+        Ok(place..place + self.item_size)
     }
 
+    #[inline]
     fn drop_oldest(&mut self) {
-        self.head = if self.head + 1 == self.capacity { 0 } else { self.head + 1 };
+        self.head = self.after(self.head);
         self.count -= 1;
     }
 
     fn oldest(&self) -> Result<Range<usize>, Error> {
-        if self.count == 0 { Err(empty()) } else { Ok(self.slot(self.head)) }
+        if self.count == 0 { Err(empty()) } else { Ok(self.head..self.head + self.item_size) }
+    }
+
+    /// As [`RingBuffer::write`], if nothing speaks against it.
+    #[inline(always)]
+    pub fn try_write(&mut self, source: Span) -> Option<()> {
+        if source.len() != self.item_size {
+            return None;
+        }
+        if self.count != self.capacity {
+            self.count += 1;
+        } else if self.mode == Mode::DeleteOldest {
+            self.head = self.after(self.head);
+        } else {
+            return None;
+        }
+        let place = self.tail;
+        self.tail = self.after(place);
+        source.copy_to(self.items.get_mut(place..place + self.item_size)?);
+        Some(())
+    }
+
+    /// As [`RingBuffer::read`], if nothing speaks against it.
+    #[inline(always)]
+    pub fn try_read(&mut self, target: Span) -> Option<()> {
+        if target.len() < self.item_size || self.count == 0 {
+            return None;
+        }
+        let slot = self.head..self.head + self.item_size;
+        self.drop_oldest();
+        target.fill(self.items.get(slot)?);
+        Some(())
     }
 
     /// Appends an item.
@@ -148,13 +187,10 @@ impl RingBuffer {
                 "TargetBufferSize is less than what the ring holds",
             ));
         }
-        let until_wrap = (self.capacity - self.head).min(self.count);
-        let start = self.head * self.item_size;
-        let first = until_wrap * self.item_size;
-        target.fill(&self.items[start..start + first]);
+        let first = (self.items.len() - self.head).min(needed);
+        target.fill(&self.items[self.head..self.head + first]);
         target.fill_at(first, &self.items[..needed - first]);
-        self.head = 0;
-        self.count = 0;
+        (self.head, self.tail, self.count) = (0, 0, 0);
         Ok(needed as u32)
     }
 
@@ -219,8 +255,9 @@ impl RingBuffer {
         if index >= self.count {
             return None;
         }
-        let slot = self.slot(self.head + index);
-        Some(&mut self.items[slot])
+        let place = self.head + index * self.item_size;
+        let wrapped = if place < self.items.len() { place } else { place - self.items.len() };
+        self.items.get_mut(wrapped..wrapped + self.item_size)
     }
 
     pub fn item_size(&self) -> usize {
@@ -229,10 +266,10 @@ impl RingBuffer {
 
     /// Moves the oldest item to the start of the memory, the others behind it; the rest is zero.
     pub fn reorder(&mut self) {
-        let start = self.head * self.item_size;
-        self.items.rotate_left(start);
+        self.items.rotate_left(self.head);
         self.head = 0;
         let used = self.count * self.item_size;
+        self.tail = if used == self.items.len() { 0 } else { used };
         self.items[used..].fill(0);
     }
 }
