@@ -22,12 +22,13 @@ set(dmf_debug "$<CONFIG:Debug>")
 set(dmf_cargo_output "${DMF_CARGO_TARGET_DIR}/$<IF:${dmf_debug},debug,release>")
 add_custom_target(dmf_cargo ALL
   COMMAND ${dmf_run_cargo} rustc --lib --crate-type cdylib,staticlib --profile $<IF:${dmf_debug},dev,release>
+          $<$<BOOL:${DMF_PLAIN_LOCKS}>:--features=plain-locks>
   COMMAND "${CMAKE_COMMAND}" -E copy_if_different "${dmf_cargo_output}/libdmf.so" "${DMF_SHARED_LIBRARY}"
   COMMAND "${CMAKE_COMMAND}" -E copy_if_different "${dmf_cargo_output}/libdmf.a" "${DMF_STATIC_LIBRARY}"
   BYPRODUCTS "${DMF_SHARED_LIBRARY}" "${DMF_STATIC_LIBRARY}"
   WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
   COMMENT "Building libdmf with cargo"
-  USES_TERMINAL VERBATIM)
+  USES_TERMINAL VERBATIM COMMAND_EXPAND_LISTS)
 file(CREATE_LINK "${DMF_SHARED_FILE}" "${CMAKE_CURRENT_BINARY_DIR}/${DMF_SONAME}" SYMBOLIC)
 file(CREATE_LINK "${DMF_SONAME}" "${CMAKE_CURRENT_BINARY_DIR}/libdmf.so" SYMBOLIC)
 

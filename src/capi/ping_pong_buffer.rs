@@ -3,11 +3,11 @@
 
 #![allow(non_camel_case_types)]
 
-use super::boundary::{not_null, put, span, status, value};
+use super::boundary::{at_once, not_null, put, span, status, usual_span, value};
 use super::module::{self, config_init};
 use super::types::*;
 use crate::framework::handle::Handle;
-use crate::framework::status::Error;
+use crate::framework::status::{Error, Status};
 use crate::framework::table::{self, Guard};
 use crate::modules::ping_pong_buffer::PingPongBuffer;
 use std::ffi::CStr;
@@ -142,6 +142,31 @@ pub unsafe extern "C" fn shift(dmf_module: DMFMODULE, start_offset: ULONG) {
 /// Source: Dmf_PingPongBuffer.md, Write.
 #[unsafe(export_name = "DMF_PingPongBuffer_Write")]
 pub unsafe extern "C" fn write(
+    dmf_module: DMFMODULE,
+    source_buffer: *mut UCHAR,
+    number_of_bytes_to_write: ULONG,
+    result_size: *mut ULONG,
+) -> NTSTATUS {
+    let done = at_once(|| {
+        // SAFETY: the caller's bytes.
+        let source = unsafe { usual_span(source_buffer, number_of_bytes_to_write as usize)? };
+        if result_size.is_null() {
+            return None;
+        }
+        let mut buffers = table::try_lock::<PingPongBuffer>(Handle::from_c(dmf_module))?;
+        buffers.try_write(source)?;
+        // SAFETY: the caller's pointer, not NULL.
+        unsafe { put(result_size, buffers.len()) };
+        Some(())
+    });
+    if done {
+        return Status::SUCCESS.0;
+    }
+    write_or_refuse(dmf_module, source_buffer, number_of_bytes_to_write, result_size)
+}
+
+#[cold]
+fn write_or_refuse(
     dmf_module: DMFMODULE,
     source_buffer: *mut UCHAR,
     number_of_bytes_to_write: ULONG,

@@ -50,6 +50,16 @@ impl PingPongBuffer {
         self.buffers[self.ping].address().as_ptr()
     }
 
+    /// As [`PingPongBuffer::write`], if nothing speaks against it.
+    #[inline(always)]
+    pub fn try_write(&mut self, source: Span) -> Option<()> {
+        let ping = self.buffers.get_mut(self.ping)?;
+        let end = self.offset.checked_add(source.len())?;
+        source.copy_to(ping.get_mut(self.offset..end)?);
+        self.offset = end;
+        Some(())
+    }
+
     /// Appends to Ping; nothing is written unless all fits.
     #[inline]
     pub fn write(&mut self, source: Span) -> Result<(), Error> {
