@@ -6,7 +6,7 @@
 //! same buffer, one succeeds and the other is misuse. A token that is dropped frees the buffer.
 
 use super::handle::Handle;
-use super::slab::{self, Meta, Shape, Slab, holder};
+use super::slab::{self, Meta, Owners, Shape, Slab, holder};
 use super::span::Span;
 use super::status::{Error, Status};
 use super::sync::Ordering;
@@ -94,9 +94,9 @@ impl Buffer {
     pub fn all_of_new_slab(
         shape: Shape,
         count: u32,
-        source: Handle,
+        owners: Owners,
     ) -> Result<impl Iterator<Item = Buffer>, Error> {
-        let slab = Slab::new(shape, count, source)?;
+        let slab = Slab::new(shape, count, owners)?;
         // SAFETY: the slab is new, and each of its buffers is taken once below.
         let slab = unsafe { slab.as_ref() };
         Ok((0..slab.count()).map(|index| Buffer(slab.meta(index))))

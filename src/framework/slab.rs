@@ -33,8 +33,23 @@ pub const ALIGNMENT: usize = 16;
 
 const SENTINEL: [u8; 8] = *b"\xD6\x4F\xB1\x73\x9E\x21\xC8\x5A";
 
-/// Modules that a slab can belong to: the pool, and the Modules it is a child of.
-const OWNERS: usize = 4;
+/// Modules that a slab belongs to: the Source pool, then the Modules that it is a child of; NULL-filled.
+#[derive(Clone, Copy)]
+pub struct Owners([Handle; 4]);
+
+impl Owners {
+    /// Those of a pool that is being made. Later some of them may be gone, while buffers are still made.
+    pub fn of(pool: Handle) -> Self {
+        let mut owners = [Handle::NULL; 4];
+        let mut next = Some(pool);
+        for owner in &mut owners {
+            let Some(handle) = next.filter(|handle| handle.is_module()) else { break };
+            *owner = handle;
+            next = super::tree::parent_of(handle);
+        }
+        Self(owners)
+    }
+}
 
 /// Who holds a buffer.
 pub mod holder {
@@ -106,8 +121,7 @@ pub struct Slab {
     context_offset: usize,
     /// Buffers that somebody may still use, and pools that look here first.
     live: AtomicUsize,
-    /// The Source pool, then its ancestors that are Modules; NULL-filled.
-    owners: [Handle; OWNERS],
+    owners: Owners,
 }
 
 // SAFETY: everything is constant or atomic, except the metas' links and marks, which whoever holds
@@ -142,7 +156,7 @@ fn rounded(size: u32) -> Option<usize> {
 impl Slab {
     /// A slab of `count` zeroed buffers, at least one. All are in the library's hands: the caller
     /// takes each exactly once with [`Slab::meta`].
-    pub fn new(shape: Shape, count: u32, owner: Handle) -> Result<NonNull<Slab>, Error> {
+    pub fn new(shape: Shape, count: u32, owners: Owners) -> Result<NonNull<Slab>, Error> {
         debug_assert!(count > 0);
         let count = count as usize;
         let context_offset = rounded(shape.buffer_size).ok_or_else(no_memory)?;
@@ -177,7 +191,7 @@ impl Slab {
                 context_size: shape.context_size,
                 context_offset,
                 live: AtomicUsize::new(count),
-                owners: owners_of(owner),
+                owners,
             });
             for i in 0..count {
                 slab.add(1).cast::<Meta>().add(i).write(Meta {
@@ -209,7 +223,7 @@ impl Slab {
     }
 
     pub fn source(&self) -> Handle {
-        self.owners[0]
+        self.owners.0[0]
     }
 
     pub fn has_timers(&self) -> bool {
@@ -218,7 +232,7 @@ impl Slab {
 
     /// Whether `module` is the slab's pool or a Module that the pool belongs to.
     pub fn belongs_to(&self, module: Handle) -> bool {
-        module != Handle::NULL && self.owners.contains(&module)
+        module != Handle::NULL && self.owners.0.contains(&module)
     }
 
     /// The meta of the buffer that starts at `address`.
@@ -260,17 +274,6 @@ impl Slab {
             memory::free(slab.cast(), layout);
         }
     }
-}
-
-fn owners_of(pool: Handle) -> [Handle; OWNERS] {
-    let mut owners = [Handle::NULL; OWNERS];
-    let mut next = Some(pool);
-    for owner in &mut owners {
-        let Some(handle) = next.filter(|handle| handle.is_module()) else { break };
-        *owner = handle;
-        next = super::tree::parent_of(handle);
-    }
-    owners
 }
 
 /// # Safety
@@ -409,7 +412,7 @@ mod tests {
     fn every_buffer_is_found_by_its_address_and_nothing_else_is() {
         for (buffer_size, context_size, count) in [(1, 0, 3), (64, 16, 100), (4097, 3, 17)] {
             let shape = Shape { buffer_size, context_size, with_timer: count == 3 };
-            let slab = Slab::new(shape, count, Handle::NULL).ok().unwrap();
+            let slab = Slab::new(shape, count, Owners::of(Handle::NULL)).ok().unwrap();
             // SAFETY: the slab lives until `free_all`.
             let reference = unsafe { slab.as_ref() };
             for i in 0..count as usize {
@@ -432,7 +435,7 @@ mod tests {
     #[test]
     fn a_freed_slab_is_not_found() {
         let shape = Shape { buffer_size: 64, context_size: 0, with_timer: false };
-        let slab = Slab::new(shape, 2, Handle::NULL).ok().unwrap();
+        let slab = Slab::new(shape, 2, Owners::of(Handle::NULL)).ok().unwrap();
         // SAFETY: the slab lives until `free_all`.
         let start = unsafe { slab.as_ref().meta(0).as_ref() }.buffer().as_ptr().addr();
         free_all(slab);
@@ -442,7 +445,7 @@ mod tests {
     #[test]
     fn an_overrun_of_one_byte_is_seen_once() {
         let shape = Shape { buffer_size: 5, context_size: 3, with_timer: true };
-        let slab = Slab::new(shape, 1, Handle::NULL).ok().unwrap();
+        let slab = Slab::new(shape, 1, Owners::of(Handle::NULL)).ok().unwrap();
         // SAFETY: the slab lives until `free_all`.
         let meta = unsafe { slab.as_ref().meta(0).as_ref() };
         assert!(meta.check_sentinels());

@@ -17,7 +17,7 @@ use crate::framework::alarms::Alarms;
 use crate::framework::buffer::{Buffer, ClientBuffer, Home};
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::list::{List, Place};
-use crate::framework::slab::{Alarm, Shape, Slab};
+use crate::framework::slab::{Alarm, Owners, Shape, Slab};
 use crate::framework::status::{Error, Status};
 use crate::framework::table::{Guard, Kept, Object, Ref};
 use crate::framework::timer;
@@ -71,6 +71,7 @@ pub struct BufferPool {
 
 struct Source {
     settings: Settings,
+    owners: Owners,
     /// Buffers that exist, as the Client counts them.
     allocated: u32,
     /// Buffers of the pool's slab that do not count.
@@ -121,16 +122,17 @@ impl BufferPool {
         if count == 0 && shape.with_timer {
             return invalid("CreateWithTimer with BufferCount 0");
         }
+        let owners = Owners::of(handle);
         let mut pool = Self::empty();
         if count > 0 {
-            for buffer in Buffer::all_of_new_slab(shape, count, handle)? {
+            for buffer in Buffer::all_of_new_slab(shape, count, owners)? {
                 if pool.list.len() == 0 {
                     pool.home = buffer.home();
                 }
                 pool.list.push_back(buffer);
             }
         }
-        pool.source = Some(Source { settings, allocated: count, spare: List::default() });
+        pool.source = Some(Source { settings, owners, allocated: count, spare: List::default() });
         Ok(pool)
     }
 
@@ -212,7 +214,7 @@ impl BufferPool {
         source.allocated += 1;
         match source.spare.pop_front() {
             Some(buffer) => Got::Buffer(buffer),
-            None => Got::Grow(source.settings.shape),
+            None => Got::Grow(source.settings.shape, source.owners),
         }
     }
 
@@ -252,7 +254,7 @@ impl BufferPool {
 enum Got {
     Buffer(Buffer),
     /// The pool counts one buffer more; the caller makes it, outside the lock.
-    Grow(Shape),
+    Grow(Shape, Owners),
     Nothing,
 }
 
@@ -286,15 +288,15 @@ impl Ref<BufferPool> {
     /// A buffer beyond those that were configured, zeroed; the next one that is put back is freed for
     /// it.
     pub fn get_extra(&self) -> Result<Buffer, Error> {
-        let shape = {
+        let (shape, owners) = {
             let mut pool = self.lock()?;
             let Some(source) = &mut pool.source else {
                 return Err(Error::new(Status::INVALID_DEVICE_REQUEST, "not a Source"));
             };
             source.allocated += 1;
-            source.settings.shape
+            (source.settings.shape, source.owners)
         };
-        self.grow(shape)
+        self.grow(shape, owners)
     }
 
     /// The first buffer; a Source's is zeroed. UNSUCCESSFUL: none, and none could be made.
@@ -306,7 +308,7 @@ impl Ref<BufferPool> {
         drop(pool);
         let buffer = match got {
             Got::Buffer(buffer) => buffer,
-            Got::Grow(shape) => self.grow(shape)?,
+            Got::Grow(shape, owners) => self.grow(shape, owners)?,
             Got::Nothing => return Err(Error::new(Status::UNSUCCESSFUL, "the pool is empty")),
         };
         if is_source {
@@ -316,8 +318,8 @@ impl Ref<BufferPool> {
     }
 
     #[cold]
-    fn grow(&self, shape: Shape) -> Result<Buffer, Error> {
-        let made = Buffer::all_of_new_slab(shape, 1, self.handle)
+    fn grow(&self, shape: Shape, owners: Owners) -> Result<Buffer, Error> {
+        let made = Buffer::all_of_new_slab(shape, 1, owners)
             .map(|mut buffers| buffers.next().expect("a slab of one buffer"));
         if made.is_err()
             && let Ok(mut pool) = self.lock()
@@ -536,5 +538,35 @@ pub fn free_after_close(module: Handle, address: usize, error: Error) -> Result<
             Ok(())
         }
         Err(_) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::framework::deletion;
+    use crate::framework::tree::{Choices, reserve};
+    use crate::modules::buffer_queue::BufferQueue;
+
+    /// One thread has found the Producer empty and is about to make a buffer; another deletes the queue.
+    #[test]
+    fn a_buffer_made_while_its_queue_is_deleted_is_the_queues_all_the_same() {
+        let shape = Shape { buffer_size: 8, context_size: 0, with_timer: false };
+        let draft = reserve(Kind::BufferQueue, Choices::default()).ok().unwrap();
+        let settings = Settings { count: 0, shape, look_aside: true };
+        let queue = BufferQueue::new(&draft, settings, None).ok().unwrap();
+        let queue = Ref::<BufferQueue>::new(draft.open(queue).ok().unwrap());
+        let pools = crate::modules::buffer_queue::pools(queue.handle).ok().unwrap();
+        let Got::Grow(shape, owners) = pools.producer.lock().ok().unwrap().get() else {
+            panic!("an empty pool with look-aside grows");
+        };
+        deletion::delete(queue.handle).ok().unwrap();
+        let buffer = pools.producer.grow(shape, owners).ok().unwrap().into_client();
+        assert!(queue.reuse_from_client(buffer.buffer.as_ptr().addr()).is_ok());
+        assert!(slab_is_gone(buffer));
+    }
+
+    fn slab_is_gone(buffer: ClientBuffer) -> bool {
+        crate::framework::buffer::facts(buffer.buffer.as_ptr().addr()).is_err()
     }
 }
