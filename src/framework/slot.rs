@@ -21,6 +21,7 @@ use super::lock::{Held, RawLock};
 use super::memory;
 use super::status::{Error, Status};
 use super::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering};
+use super::table;
 use super::tree::{Context, Life};
 use std::alloc::Layout;
 use std::cell::UnsafeCell;
@@ -79,6 +80,11 @@ impl Side {
                 Status::INVALID_DEVICE_STATE,
                 "called from an enumeration callback that runs under this Module's own lock",
             ));
+        }
+        // Before it is waited for: the lock may be the calling thread's own, held for the object that has
+        // the slot now.
+        if self.handle.load(Ordering::Acquire) != handle.0 {
+            return Err(table::refused(handle));
         }
         Ok(self.lock.lock())
     }
