@@ -7,6 +7,7 @@ use crate::framework::handle::Handle;
 use crate::framework::handle::Kind;
 use crate::framework::status::Error;
 use crate::framework::table::Object;
+use crate::framework::tree::Existence;
 use crate::framework::{table, tree};
 use crate::modules::continuous_request_target::ContinuousRequestTarget;
 
@@ -54,7 +55,9 @@ fn tell_streams(
     let mut first = Ok(());
     tree::for_each_below(device, Kind::ContinuousRequestTarget, |module| {
         let told = table::enter(module, tell);
-        if first.is_ok() {
+        // Who was deleted meanwhile is not told, and nobody's mistake.
+        let is_gone = !matches!(tree::state_of(module), Existence::Open);
+        if first.is_ok() && !(told.is_err() && is_gone) {
             first = told;
         }
     })?;

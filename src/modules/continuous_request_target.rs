@@ -131,12 +131,8 @@ impl ContinuousRequestTarget {
 
     /// Clears the target; a stream is stopped first, and waited for.
     pub fn target_clear(&self) -> Result<(), Error> {
-        let was_streaming = self.stream.is_started();
-        self.stop();
-        if !self.stream.is_in_its_own_callback() {
-            self.stream.wait();
-        }
-        self.stream.target_clear();
+        self.forget_sleep();
+        let was_streaming = self.stream.target_clear();
         if was_streaming && !self.automatic {
             return Err(Error::misuse(
                 Status::INVALID_DEVICE_STATE,
@@ -151,11 +147,15 @@ impl ContinuousRequestTarget {
     }
 
     pub fn stop(&self) {
-        // Who stops a stream while its device sleeps does not want it back afterwards.
+        self.forget_sleep();
+        self.stream.stop();
+    }
+
+    /// Who stops a stream while its device sleeps does not want it back afterwards.
+    fn forget_sleep(&self) {
         if let Some(was_streaming) = self.asleep.lock().as_mut() {
             *was_streaming = false;
         }
-        self.stream.stop();
     }
 
     /// Stops, and waits until every callback has returned.

@@ -235,11 +235,24 @@ impl Stream {
         Ok(())
     }
 
-    pub fn target_clear(&self) {
-        let mut control = self.control.lock();
-        control.is_set = false;
-        if self.active() == 0 {
-            control.target = None;
+    /// Stops the stream and clears the target; whether the stream was started. Whoever starts it again
+    /// meanwhile is stopped, too: a stream that streams has its target set.
+    pub fn target_clear(&self) -> bool {
+        let mut was_started = false;
+        loop {
+            was_started |= self.stop();
+            if !self.is_in_its_own_callback() {
+                self.wait();
+            }
+            let mut control = self.control.lock();
+            if control.started {
+                continue;
+            }
+            control.is_set = false;
+            if self.active() == 0 {
+                control.target = None;
+            }
+            return was_started;
         }
     }
 
@@ -254,7 +267,7 @@ impl Stream {
 
     /// Sends every lane's Request. The first failure stops what was sent.
     pub fn start(&self) -> Result<(), Error> {
-        let count = {
+        let (count, target) = {
             let mut control = self.control.lock();
             let control = &mut *control;
             if control.started {
@@ -278,7 +291,7 @@ impl Stream {
             self.quiet.notify_all();
             // Starting is active too: lanes that stop by themselves meanwhile do not end the stream.
             self.active.fetch_add(1, Ordering::SeqCst);
-            control.lanes.len()
+            (control.lanes.len(), target.clone())
         };
         // All buffers first: what the Client keeps of the first reports is not missing for the rest.
         let reserved = (0..count).try_for_each(|index| self.reserve(index));
@@ -287,11 +300,9 @@ impl Stream {
         if sent.is_err() {
             self.stop();
         }
-        let control = self.control.lock();
-        if let Some(target) = &control.target {
-            target.stream_sent();
-        }
-        self.leave(control);
+        // Another one may be set by now.
+        target.stream_sent();
+        self.leave(self.control.lock());
         sent
     }
 
@@ -342,12 +353,12 @@ impl Stream {
         Ok(sent?)
     }
 
-    /// Ends the pending Requests; nothing is sent any more.
-    pub fn stop(&self) {
+    /// Ends the pending Requests; nothing is sent any more. False: the stream was not started.
+    pub fn stop(&self) -> bool {
         let count = {
             let mut control = self.control.lock();
             if !control.started {
-                return;
+                return false;
             }
             control.started = false;
             if let Some(target) = &control.target {
@@ -373,6 +384,7 @@ impl Stream {
                 None => {}
             }
         }
+        true
     }
 
     /// Sends nothing more and lets the target finish what it has begun, for a while.
@@ -532,7 +544,9 @@ impl Stream {
         let Some(pool) = self.input else { return Ok((None, Span::EMPTY)) };
         let buffer = pool.get()?;
         let view = buffer.view();
-        let length = self.client.buffer_input(self.handle, view);
+        let length = frames::within(self.handle, Activity::Callback, || {
+            self.client.buffer_input(self.handle, view)
+        });
         if length > view.size as usize {
             pool.put(buffer, End::Tail);
             return Err(Error::new(

@@ -1,0 +1,165 @@
+/*
+ * A stream that is stopped, and whose target is changed, from the callback that fills its input, which Start itself calls;
+ * and devices that sleep while their streams come and go.
+ */
+#define _DEFAULT_SOURCE 1
+
+#define HARNESS_EVENTUALLY_SECONDS 10
+#include "client_target.h"
+#include "recording.h"
+
+#include <stdatomic.h>
+
+static struct
+{
+    void (*Action)(DMFMODULE); /* what the next input callback does */
+    CLIENT_TARGET Target;
+    WDFIOTARGET Other;
+    atomic_uint Inputs;
+} change;
+
+static VOID Fill(DMFMODULE DmfModule, VOID* InputBuffer, size_t* InputBufferSize, VOID* Context)
+{
+    void (*action)(DMFMODULE) = change.Action;
+
+    UNREFERENCED_PARAMETER(InputBuffer);
+    UNREFERENCED_PARAMETER(InputBufferSize);
+    UNREFERENCED_PARAMETER(Context);
+    atomic_fetch_add(&change.Inputs, 1);
+    change.Action = NULL;
+    if (action != NULL)
+    {
+        action(DmfModule);
+    }
+}
+
+static DMFMODULE stream_create(WDFDEVICE device, ContinuousRequestTarget_RequestType type)
+{
+    DMF_CONFIG_ContinuousRequestTarget config;
+    DMF_MODULE_ATTRIBUTES attributes;
+    DMFMODULE module = NULL;
+
+    DMF_CONFIG_ContinuousRequestTarget_AND_ATTRIBUTES_INIT(&config, &attributes);
+    config.RequestType = type;
+    config.ContinuousRequestCount = 2;
+    config.BufferCountInput = 2;
+    config.BufferInputSize = 4;
+    config.BufferCountOutput = 2;
+    config.BufferOutputSize = 64;
+    config.EvtContinuousRequestTargetBufferInput = Fill;
+    CHECK_SUCCESS(DMF_ContinuousRequestTarget_Create(device, &attributes, NULL, &module));
+    return module;
+}
+
+static void stops_and_waits(DMFMODULE module)
+{
+    DMF_ContinuousRequestTarget_StopAndWait(module);
+}
+
+TEST(stop_and_wait_from_the_input_callback_of_a_start_only_stops)
+{
+    WDFDEVICE device = NULL;
+    DMFMODULE module;
+
+    REQUIRE_SUCCESS(DMF_Device_Create(NULL, &device));
+    module = stream_create(device, ContinuousRequestTarget_RequestType_Ioctl);
+    client_target_open(&change.Target, device, CLIENT_TARGET_PENDS_CANCELABLE);
+    CHECK_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(module, change.Target.Target));
+    change.Action = stops_and_waits;
+    alarm(20);
+    CHECK_STATUS(DMF_ContinuousRequestTarget_Start(module), STATUS_CANCELLED);
+    CHECK_MISUSE(1);
+    CHECK_EQUAL(DMF_ContinuousRequestTarget_StreamingCountGet(module), 0);
+    CHECK_SUCCESS(DMF_ContinuousRequestTarget_Start(module));
+    EVENTUALLY(client_target_pending(&change.Target) == 2);
+    DMF_ContinuousRequestTarget_StopAndWait(module);
+    CHECK_EQUAL(DMF_ContinuousRequestTarget_StreamingCountGet(module), 0);
+    WdfObjectDelete(module);
+    client_target_close(&change.Target);
+    WdfObjectDelete(device);
+}
+
+static void changes_the_target(DMFMODULE module)
+{
+    DMF_ContinuousRequestTarget_IoTargetClear(module);
+    CHECK_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(module, change.Other));
+}
+
+/* A target that had taken the end of another target's start for its own would wait for the rest of it for ever. */
+TEST(the_target_may_be_changed_while_a_stream_starts)
+{
+    DMF_REPLAY_PARAMS pace = {.Size = sizeof(pace), .Speed = 0, .Repeat = 1};
+    RECORDING recording = recording_numbered(10, 1);
+    WDFDEVICE device = NULL;
+    DMFMODULE module, reader;
+
+    REQUIRE_SUCCESS(DMF_Device_Create(NULL, &device));
+    module = stream_create(device, ContinuousRequestTarget_RequestType_Ioctl);
+    reader = stream_create(device, ContinuousRequestTarget_RequestType_Read);
+    client_target_open(&change.Target, device, CLIENT_TARGET_PENDS_CANCELABLE);
+    CHECK_SUCCESS(DMF_IoTarget_ReplayOpen(device, recording.Path, &pace, &change.Other));
+    CHECK_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(module, change.Target.Target));
+    CHECK_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(reader, change.Other));
+    change.Action = changes_the_target;
+    alarm(40);
+    CHECK_STATUS(DMF_ContinuousRequestTarget_Start(module), STATUS_CANCELLED);
+    MISUSE_IGNORE(); /* it was streaming when it was cleared */
+
+    CHECK_SUCCESS(DMF_ContinuousRequestTarget_Start(reader));
+    EVENTUALLY(DMF_ContinuousRequestTarget_StreamingCountGet(reader) == 0);
+    WdfObjectDelete(module);
+    WdfObjectDelete(reader);
+    client_target_close(&change.Target);
+    WdfObjectDelete(device);
+    recording_remove(&recording);
+}
+
+/* ---------------------------------------------------------------------------------------------------- sleep */
+
+static atomic_uint rounds;
+
+static void* streams_come_and_go(void* device)
+{
+    while (atomic_load(&rounds) > 0)
+    {
+        DMFMODULE modules[16];
+
+        for (int i = 0; i < 16; i++)
+        {
+            modules[i] = stream_create((WDFDEVICE)device, ContinuousRequestTarget_RequestType_Read);
+        }
+        for (int i = 0; i < 16; i++)
+        {
+            WdfObjectDelete(modules[i]);
+        }
+        atomic_fetch_sub(&rounds, 1);
+    }
+    return NULL;
+}
+
+TEST(a_device_sleeps_and_wakes_whatever_streams_come_and_go_below_it)
+{
+    WDFDEVICE device = NULL;
+    pthread_t thread;
+    unsigned wrong = 0;
+
+    REQUIRE_SUCCESS(DMF_Device_Create(NULL, &device));
+    atomic_store(&rounds, harness_rounds(3000));
+    REQUIRE(pthread_create(&thread, NULL, streams_come_and_go, device) == 0);
+    while (atomic_load(&rounds) > 0)
+    {
+        wrong += DMF_Device_D0Exit(device) != STATUS_SUCCESS;
+        wrong += DMF_Device_D0Entry(device) != STATUS_SUCCESS;
+    }
+    pthread_join(thread, NULL);
+    CHECK_EQUAL(wrong, 0);
+    WdfObjectDelete(device);
+}
+
+int main(void)
+{
+    RUN(stop_and_wait_from_the_input_callback_of_a_start_only_stops);
+    RUN(the_target_may_be_changed_while_a_stream_starts);
+    RUN(a_device_sleeps_and_wakes_whatever_streams_come_and_go_below_it);
+    return TESTS_RESULT();
+}
