@@ -114,6 +114,73 @@ TEST(the_target_may_be_changed_while_a_stream_starts)
     recording_remove(&recording);
 }
 
+/* ---------------------------------------------------------------------------------------------- send, delete */
+
+static atomic_uint sent, ended;
+static _Atomic(VOID*) sender;
+
+static VOID SendEnded(DMFMODULE DmfModule, VOID* Context, VOID* Input, size_t Written, VOID* Output, size_t Read,
+                      NTSTATUS Status)
+{
+    UNREFERENCED_PARAMETER(DmfModule);
+    UNREFERENCED_PARAMETER(Context);
+    UNREFERENCED_PARAMETER(Input);
+    UNREFERENCED_PARAMETER(Written);
+    UNREFERENCED_PARAMETER(Output);
+    UNREFERENCED_PARAMETER(Read);
+    UNREFERENCED_PARAMETER(Status);
+    atomic_fetch_add(&ended, 1);
+}
+
+/* Sends until the Module is deleted. */
+static void* sends(void* context)
+{
+    VOID* module;
+
+    while ((module = atomic_load(&sender)) != NULL)
+    {
+        atomic_fetch_add(&sent, 1);
+        if (!NT_SUCCESS(DMF_ContinuousRequestTarget_Send((DMFMODULE)module, NULL, 0, NULL, 0,
+                                                         ContinuousRequestTarget_RequestType_Read, 0, 0, SendEnded,
+                                                         NULL)))
+        {
+            atomic_fetch_sub(&sent, 1);
+        }
+    }
+    return context;
+}
+
+/* The target answers nothing: only the delete ends what was sent, and what is sent while it begins. */
+TEST(what_is_sent_while_the_module_is_deleted_ends)
+{
+    WDFDEVICE device = NULL;
+    pthread_t thread;
+
+    alarm(100);
+    REQUIRE_SUCCESS(DMF_Device_Create(NULL, &device));
+    client_target_open(&change.Target, device, CLIENT_TARGET_PENDS_CANCELABLE);
+    for (unsigned i = 0; i < harness_rounds(200); i++)
+    {
+        DMFMODULE module = stream_create(device, ContinuousRequestTarget_RequestType_Read);
+        CHECK_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(module, change.Target.Target));
+        atomic_store(&sender, (VOID*)module);
+        REQUIRE(pthread_create(&thread, NULL, sends, NULL) == 0);
+        while (client_target_calls(&change.Target) == 0)
+        {
+        }
+        WdfObjectDelete(module);
+        atomic_store(&sender, NULL);
+        pthread_join(thread, NULL);
+        CHECK_EQUAL(atomic_load(&ended), atomic_load(&sent));
+        pthread_mutex_lock(&client_targets.Lock);
+        change.Target.Calls = 0;
+        pthread_mutex_unlock(&client_targets.Lock);
+    }
+    MISUSE_IGNORE(); /* the handle was dead */
+    client_target_close(&change.Target);
+    WdfObjectDelete(device);
+}
+
 /* ---------------------------------------------------------------------------------------------------- sleep */
 
 static atomic_uint rounds;
@@ -160,6 +227,7 @@ int main(void)
 {
     RUN(stop_and_wait_from_the_input_callback_of_a_start_only_stops);
     RUN(the_target_may_be_changed_while_a_stream_starts);
+    RUN(what_is_sent_while_the_module_is_deleted_ends);
     RUN(a_device_sleeps_and_wakes_whatever_streams_come_and_go_below_it);
     return TESTS_RESULT();
 }

@@ -174,7 +174,10 @@ impl Sends {
         });
         match submitted {
             Ok(Pushed::Waits) => Ok(()),
-            Ok(Pushed::Canceled) => request.complete(Status::CANCELLED, Some(0)),
+            Ok(Pushed::Canceled) => {
+                let _ = request.complete(Status::CANCELLED, Some(0));
+                Ok(())
+            }
             Err(error) => {
                 request.discard();
                 Err(error)
@@ -207,6 +210,10 @@ impl Sends {
 
     fn remember(&self, request: Ref<Request>) -> Result<usize, Error> {
         let mut outstanding = self.outstanding.lock();
+        // From here on either this is seen, or the Request is by whoever cancels what is outstanding.
+        if self.closing.load(Ordering::SeqCst) {
+            return Err(Error::new(Status::INVALID_DEVICE_STATE, "the Module is being deleted"));
+        }
         if outstanding.len() == outstanding.capacity() {
             outstanding.retain(|(_, request)| request.lock().is_ok());
             if outstanding.len() > outstanding.capacity() / 2 || outstanding.capacity() == 0 {
@@ -291,7 +298,9 @@ impl Sends {
             .and_then(|_| Core::submit(&target, request, sent.operation, Purpose::Single));
         match submitted {
             Ok(Pushed::Waits) => {}
-            Ok(Pushed::Canceled) => request.complete(Status::CANCELLED, Some(0))?,
+            Ok(Pushed::Canceled) => {
+                let _ = request.complete(Status::CANCELLED, Some(0));
+            }
             Err(error) => {
                 request.discard();
                 return Err(error);
