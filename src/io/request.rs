@@ -198,9 +198,15 @@ impl Ref<Request> {
         Ok(self.lock()?.output.len())
     }
 
-    /// Idle to Queued.
+    /// Idle to Queued. A queue that wants to be told of cancellations is one of the program's Requests.
     pub fn enqueue(&self, canceler: Option<SharedCanceler>) -> Result<Queued, Error> {
         let mut request = self.lock()?;
+        if canceler.is_some() && !request.is_programs {
+            return Err(Error::misuse(
+                Status::INVALID_DEVICE_STATE,
+                "the Request belongs to the library",
+            ));
+        }
         match request.machine.submit(canceler.is_some()) {
             Submit::Queued(ticket) => {
                 request.canceler = canceler;
