@@ -2,13 +2,13 @@
 //!
 //! Who needs timers attaches; the thread starts with the first user and ends with the last. An entry
 //! says when, for which object, and what to call; it is never taken back: what it calls looks whether
-//! the object is still there and whether anything is due. Entries of objects that are gone are swept
-//! out when the heap would grow.
+//! the object is still there and whether anything is due. Entries of objects that are gone, and
+//! those of [`Calls`] that were replaced, are swept out when the heap would grow.
 
 use super::handle::Handle;
-use super::memory;
+use super::memory::{self, Shared};
 use super::status::Error;
-use super::sync::{Condvar, Mutex};
+use super::sync::{self, AtomicU64, Condvar, Mutex};
 use super::{thread, tree};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -39,6 +39,18 @@ struct Entry {
     order: u64,
     object: Handle,
     fire: Fire,
+    /// The order of the entry that counts, where only the last of several does.
+    last: Option<Shared<AtomicU64>>,
+}
+
+impl Entry {
+    fn is_replaced(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| last.load(sync::Ordering::Relaxed) != self.order)
+    }
+
+    fn is_needed(&self) -> bool {
+        !self.is_replaced() && !matches!(tree::state_of(self.object), tree::Existence::Never)
+    }
 }
 
 /// The entry that is due first is the greatest, as the heap wants it.
@@ -93,12 +105,26 @@ impl User {
 
     /// Has `fire` called with `object` at that moment.
     pub fn schedule(&self, at: u64, object: Handle, fire: Fire) -> Result<(), Error> {
+        self.enter(at, object, fire, None)
+    }
+
+    fn enter(
+        &self,
+        at: u64,
+        object: Handle,
+        fire: Fire,
+        last: Option<&Shared<AtomicU64>>,
+    ) -> Result<(), Error> {
         let mut service = SERVICE.lock();
         if service.entries.len() == service.entries.capacity() {
             service.make_room()?;
         }
         service.order += 1;
-        let entry = Entry { at, order: service.order, object, fire };
+        let order = service.order;
+        if let Some(last) = last {
+            last.store(order, sync::Ordering::Relaxed);
+        }
+        let entry = Entry { at, order, object, fire, last: last.cloned() };
         let is_first = service.entries.peek().is_none_or(|first| entry > *first);
         service.entries.push(entry);
         drop(service);
@@ -106,6 +132,23 @@ impl User {
             CHANGED.notify_all();
         }
         Ok(())
+    }
+}
+
+/// One who needs one call at a time: what is scheduled replaces what was scheduled before.
+pub struct Calls {
+    user: User,
+    last: Shared<AtomicU64>,
+}
+
+impl Calls {
+    pub fn attach() -> Result<Self, Error> {
+        Ok(Self { last: Shared::new(AtomicU64::new(0))?, user: User::attach()? })
+    }
+
+    /// Has `fire` called with `object` at that moment, and not when it was to be called before.
+    pub fn schedule(&self, at: u64, object: Handle, fire: Fire) -> Result<(), Error> {
+        self.user.enter(at, object, fire, Some(&self.last))
     }
 }
 
@@ -129,8 +172,7 @@ impl Drop for User {
 
 impl Service {
     fn make_room(&mut self) -> Result<(), Error> {
-        self.entries
-            .retain(|entry| !matches!(tree::state_of(entry.object), tree::Existence::Never));
+        self.entries.retain(Entry::is_needed);
         if self.entries.len() > self.entries.capacity() / 2 || self.entries.capacity() == 0 {
             memory::permit()?;
             let more = self.entries.len().max(16);
@@ -152,10 +194,29 @@ fn run(epoch: u64) {
             CHANGED.wait_for(&mut service, Duration::from_nanos(wait).min(LONGEST_WAIT));
             continue;
         }
-        if let Some(Entry { object, fire, .. }) = service.entries.pop() {
+        if let Some(entry) = service.entries.pop()
+            && !entry.is_replaced()
+        {
             drop(service);
-            fire(object);
+            (entry.fire)(entry.object);
             service = SERVICE.lock();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::handle::Kind;
+    use super::super::tree::Choices;
+    use super::*;
+
+    #[test]
+    fn calls_that_are_replaced_take_no_room() {
+        let calls = Calls::attach().ok().unwrap();
+        let object = tree::reserve(Kind::Device, Choices::default()).ok().unwrap();
+        for i in 0..100_000 {
+            assert!(calls.schedule(u64::MAX - i, object.handle(), |_| ()).is_ok());
+        }
+        assert!(SERVICE.lock().entries.capacity() < 10_000);
     }
 }

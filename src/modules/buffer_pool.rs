@@ -64,7 +64,7 @@ pub struct BufferPool {
     /// Of the Source of a queue: the queue shows buffers to its Client before they are put here.
     shown_before: bool,
     alarms: Alarms,
-    timers: Option<timer::User>,
+    timers: Option<timer::Calls>,
     /// When the timer thread is going to call, at the latest.
     called_at: u64,
 }
@@ -241,7 +241,7 @@ impl BufferPool {
             return Ok(());
         }
         if self.timers.is_none() {
-            self.timers = Some(timer::User::attach()?);
+            self.timers = Some(timer::Calls::attach()?);
         }
         if let Some(timers) = &self.timers {
             timers.schedule(at, handle, expired)?;
