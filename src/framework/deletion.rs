@@ -101,26 +101,32 @@ impl Tree {
     /// Prepends an object to a list of deferred ones; the new head.
     fn put_off(&mut self, handle: Handle, head: u32) -> u32 {
         match self.find(handle) {
-            Some(number) => {
-                self.life(number).next_deferred = head;
-                number
-            }
+            Some(number) => self.prepend(number, head),
             None => head,
         }
     }
 
-    /// Takes an object out of a list of deferred ones; the new head.
-    fn strike(&mut self, number: u32, head: u32) -> u32 {
-        let mut before = NONE;
-        let mut at = head;
-        while at != NONE && at != number {
-            before = at;
-            at = self.life(at).next_deferred;
+    fn prepend(&mut self, number: u32, head: u32) -> u32 {
+        if head != NONE {
+            self.life(head).deferred_before = number;
         }
-        if at == NONE {
+        let life = self.life(number);
+        (life.is_deferred, life.deferred_before, life.next_deferred) = (true, NONE, head);
+        number
+    }
+
+    /// Takes an object out of the list of deferred ones that it is in, if it is in one; the new head.
+    /// Without a remover an object is in no list but the orphans', and with one in none but that
+    /// thread's.
+    fn strike(&mut self, number: u32, head: u32) -> u32 {
+        let life = self.life(number);
+        if !std::mem::replace(&mut life.is_deferred, false) {
             return head;
         }
-        let after = std::mem::replace(&mut self.life(number).next_deferred, NONE);
+        let (before, after) = (life.deferred_before, life.next_deferred);
+        if after != NONE {
+            self.life(after).deferred_before = before;
+        }
         if before == NONE {
             return after;
         }
@@ -148,12 +154,26 @@ impl Tree {
             .is_some_and(|number| matches!(self.life(number).state, State::Deleting(_)))
     }
 
+    /// The calling thread does not delete an object any more, nor what is above it up to `root`.
+    fn let_go(&mut self, handle: Handle, root: Handle) {
+        let mut number = handle.slot();
+        loop {
+            DEFERRED.set(self.strike(number, DEFERRED.get()));
+            let life = self.life(number);
+            life.remover = NOBODY;
+            if life.handle == root {
+                return;
+            }
+            number = life.parent;
+        }
+    }
+
     /// The calling thread goes on with what was handed over.
     fn adopt_orphans(&mut self) {
         while self.orphans != NONE {
             let number = self.orphans;
             self.claim(number);
-            self.life(number).next_deferred = DEFERRED.replace(number);
+            DEFERRED.set(self.prepend(number, DEFERRED.get()));
         }
     }
 }
@@ -207,8 +227,8 @@ fn finish_or_hand_over(handle: Handle) {
             return;
         }
         if tree.is_being_deleted(OBSTACLE.get()) {
-            let next = std::mem::replace(&mut tree.orphans, number);
-            tree.life(number).next_deferred = next;
+            let orphans = tree.orphans;
+            tree.orphans = tree.prepend(number, orphans);
             return;
         }
         tree.claim(number);
@@ -296,33 +316,59 @@ fn wait_until_quiet(handle: Handle, class: Option<&'static Class>, may_wait: boo
     }
 }
 
-/// Goes through the stages from where the object stands. False: it would have to wait and may not.
-fn take_down(handle: Handle, patience: Patience) -> bool {
-    if TREE.lock().find(handle).is_none() {
+/// Goes through the stages of an object and of all below it, from where they stand. False: it would
+/// have to wait and may not. A walk, not a recursion: the tree may be deeper than the stack.
+fn take_down(root: Handle, patience: Patience) -> bool {
+    if TREE.lock().find(root).is_none() {
         return true;
     }
-    shut_doors(handle);
-    let (class, choices) = facts(handle);
-    let slot = slot_of(handle);
-    if stage(handle) < Stage::Closed {
-        if !wait_until_quiet(handle, class, patience != Patience::None) {
+    let mut at = root;
+    loop {
+        if !close(at, patience) {
             return false;
         }
-        if let Some(class) = class {
-            let body = slot.front.body.load(Ordering::Relaxed);
-            // SAFETY: the doors are shut and nobody is inside.
-            unsafe { (class.close)(body, handle) };
+        match next_child(at, patience) {
+            Next::Child(child) => at = child,
+            Next::None => {
+                let parent = end(at);
+                if at == root {
+                    return true;
+                }
+                at = parent;
+            }
+            Next::InTheWay => {
+                if patience == Patience::HandsOver {
+                    TREE.lock().let_go(at, root);
+                }
+                return false;
+            }
         }
-        set_stage(handle, Stage::Closed);
     }
-    if !take_children_down(handle, patience) {
-        if patience == Patience::HandsOver {
-            let mut tree = TREE.lock();
-            DEFERRED.set(tree.strike(handle.slot(), DEFERRED.get()));
-            tree.life(handle.slot()).remover = NOBODY;
-        }
+}
+
+/// Shuts the doors and closes the body. False: somebody is inside, and waiting is not allowed.
+fn close(handle: Handle, patience: Patience) -> bool {
+    shut_doors(handle);
+    if stage(handle) >= Stage::Closed {
+        return true;
+    }
+    let (class, _) = facts(handle);
+    if !wait_until_quiet(handle, class, patience != Patience::None) {
         return false;
     }
+    if let Some(class) = class {
+        let body = slot_of(handle).front.body.load(Ordering::Relaxed);
+        // SAFETY: the doors are shut and nobody is inside.
+        unsafe { (class.close)(body, handle) };
+    }
+    set_stage(handle, Stage::Closed);
+    true
+}
+
+/// The cleanup callback and the end of an object without children; its parent, which may be NULL.
+fn end(handle: Handle) -> Handle {
+    let (class, choices) = facts(handle);
+    let slot = slot_of(handle);
     if stage(handle) < Stage::CleanedUp {
         set_stage(handle, Stage::CleanedUp);
         if let Some(cleanup) = choices.cleanup {
@@ -338,39 +384,48 @@ fn take_down(handle: Handle, patience: Patience) -> bool {
     }
     let mut tree = TREE.lock();
     let number = handle.slot();
+    let parent = tree.life(number).parent;
+    let parent = if parent == NONE { Handle::NULL } else { tree.life(parent).handle };
     tree.unlink(number);
     DEFERRED.set(tree.strike(number, DEFERRED.get()));
     tree.life(number).state = State::Ended;
     tree.adopt_orphans();
     release(tree, number);
     CHANGED.notify_all();
-    true
+    parent
 }
 
-/// Deletes the children, the newest first.
-fn take_children_down(handle: Handle, patience: Patience) -> bool {
+/// What is to be deleted before an object.
+enum Next {
+    /// A child; the calling thread deletes it from now on.
+    Child(Handle),
+    None,
+    /// A child that another thread makes or deletes, and waiting is not allowed.
+    InTheWay,
+}
+
+/// The newest child.
+fn next_child(handle: Handle, patience: Patience) -> Next {
+    let mut tree = TREE.lock();
     loop {
-        let mut tree = TREE.lock();
         let child = tree.next_to_go(handle.slot());
         if child == NONE {
-            return true;
+            return Next::None;
         }
         let mine = tree.claim(child);
         let life = tree.life(child);
         let (child, is_being_deleted) = (life.handle, matches!(life.state, State::Deleting(_)));
         if mine {
-            drop(tree);
-            if !take_down(child, patience) {
-                return false;
-            }
-        } else if patience == Patience::None {
-            return false;
-        } else if patience == Patience::HandsOver && is_being_deleted {
-            OBSTACLE.set(child);
-            return false;
-        } else {
-            // Another thread makes or deletes it, and tells when it is done.
-            CHANGED.wait(&mut tree);
+            return Next::Child(child);
         }
+        if patience == Patience::None {
+            return Next::InTheWay;
+        }
+        if patience == Patience::HandsOver && is_being_deleted {
+            OBSTACLE.set(child);
+            return Next::InTheWay;
+        }
+        // Another thread makes or deletes it, and tells when it is done.
+        CHANGED.wait(&mut tree);
     }
 }

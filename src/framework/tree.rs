@@ -68,7 +68,9 @@ pub struct Life {
     /// The sibling that is older, or the next slot of the free list.
     pub(super) older: u32,
     pub(super) newer: u32,
-    /// The next object whose delete the thread put off.
+    /// The object is in a list of those whose delete was put off, between these two.
+    pub(super) is_deferred: bool,
+    pub(super) deferred_before: u32,
     pub(super) next_deferred: u32,
 }
 
@@ -92,6 +94,8 @@ impl Life {
             newest_child: NONE,
             older: NONE,
             newer: NONE,
+            is_deferred: false,
+            deferred_before: NONE,
             next_deferred: NONE,
         }
     }
