@@ -9,6 +9,7 @@ use super::request::Claim;
 use super::target::{Core, Device, Target, answer_control};
 use crate::framework::memory::{self, Shared, try_box};
 use crate::framework::status::{Error, Status, fail};
+use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -53,7 +54,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
         }
         _ => fail!(INVALID_PARAMETER, "{}: cannot be read: {error}", path.display()),
     };
-    let file = std::fs::File::open(path).map_err(failed)?;
+    let file = open_file(path).map_err(failed)?;
     let facts = file.metadata().map_err(failed)?;
     if !facts.is_file() {
         return Err(fail!(INVALID_PARAMETER, "{}: not a recording (not a file)", path.display()));
@@ -66,6 +67,18 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
     text.try_reserve_exact(facts.len() as usize + 1).map_err(|_| memory::no_memory())?;
     file.take(LARGEST_FILE).read_to_end(&mut text).map_err(failed)?;
     Ok(text)
+}
+
+/// Waits for nothing, whatever the path names: a pipe that nobody writes to, or a terminal.
+#[cfg(unix)]
+fn open_file(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
+}
+
+#[cfg(not(unix))]
+fn open_file(path: &Path) -> std::io::Result<File> {
+    File::open(path)
 }
 
 /// What a recorded device answers to control requests.

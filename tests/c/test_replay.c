@@ -784,6 +784,22 @@ TEST(two_targets_play_one_file_apart_from_each_other)
     recording_remove(&recording);
 }
 
+TEST(a_pipe_that_nobody_writes_to_is_refused_at_once)
+{
+    char path[] = "/tmp/dmf-process-XXXXXX";
+    char pipe_path[64];
+    WDFIOTARGET target = NULL;
+
+    REQUIRE(mkdtemp(path) != NULL);
+    snprintf(pipe_path, sizeof(pipe_path), "%s/pipe", path);
+    REQUIRE(mkfifo(pipe_path, 0600) == 0);
+    CHECK_STATUS(DMF_IoTarget_ReplayOpen(NULL, pipe_path, NULL, &target), STATUS_INVALID_PARAMETER);
+    CHECK_STATUS(DMF_IoTarget_ReplayOpen(NULL, path, NULL, &target), STATUS_INVALID_PARAMETER);
+    CHECK_STATUS(DMF_IoTarget_ReplayOpen(NULL, "/dev/zero", NULL, &target), STATUS_INVALID_PARAMETER);
+    unlink(pipe_path);
+    rmdir(path);
+}
+
 int main(void)
 {
     RUN(a_path_that_does_not_exist_is_not_found);
@@ -824,5 +840,6 @@ int main(void)
     RUN(a_recording_repeats_as_often_as_asked);
     RUN(a_recording_can_repeat_for_ever);
     RUN(two_targets_play_one_file_apart_from_each_other);
+    RUN(a_pipe_that_nobody_writes_to_is_refused_at_once);
     return TESTS_RESULT();
 }
