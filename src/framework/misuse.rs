@@ -4,6 +4,7 @@
 //! [`LINES_PER_SECOND`] of them. The environment variable `DMF_MISUSE` (`abort`, `print`, `ignore`)
 //! chooses what happens when no handler is set.
 
+use super::environment::variable;
 use super::handle::Handle;
 use super::status::{Error, Line};
 use super::sync::{AtomicU64, Mutex, Ordering};
@@ -65,7 +66,7 @@ enum Choice {
 
 fn choice() -> &'static Choice {
     static CHOICE: OnceCell<Choice> = OnceCell::new();
-    CHOICE.get_or_init(|| match std::env::var_os("DMF_MISUSE") {
+    CHOICE.get_or_init(|| match variable("DMF_MISUSE") {
         Some(word) if word == "abort" => Choice::Abort,
         Some(word) if word == "ignore" => Choice::Ignore,
         _ => Choice::Print,

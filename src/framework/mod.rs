@@ -10,13 +10,14 @@
 //! - [`frames`]: which library code the calling thread is inside of.
 //! - [`slab`], [`buffer`], [`list`]: the memory of pools and who owns which buffer.
 //! - [`span`]: bytes that somebody else vouches for.
-//! - [`thread`]: worker threads and fork. [`timer`], [`alarms`]: one thread for all timers, and the
+//! - [`environment`]: variables that a user may set. [`thread`]: worker threads and fork. [`timer`], [`alarms`]: one thread for all timers, and the
 //!   timers of a list's buffers. [`passive`]: threads for work that may block.
 
 pub mod alarms;
 pub mod asymmetric;
 pub mod buffer;
 pub mod deletion;
+pub mod environment;
 pub mod frames;
 pub mod handle;
 pub mod list;

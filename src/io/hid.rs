@@ -23,6 +23,7 @@ use super::reader;
 use super::report_descriptor;
 use super::request::Claim;
 use super::target::{Core, Target};
+use crate::framework::environment::variable;
 use crate::framework::memory::{Block, Shared, try_box, try_vec};
 use crate::framework::status::{Error, Status, fail};
 use crate::framework::sync::Mutex;
@@ -237,7 +238,7 @@ fn open_handle(api: &HidApi, path: &CStr) -> Result<OpenDevice, Error> {
 
 /// `None`: the reports are to be read through hidapi.
 fn opened_before(path: &CStr) -> Option<Opened> {
-    match std::env::var_os("DMF_HID_WAIT") {
+    match variable("DMF_HID_WAIT") {
         Some(way) if way == "slices" => None,
         _ => Opened::of(path),
     }
@@ -289,7 +290,7 @@ impl std::fmt::Display for Wanted<'_> {
 
 /// How long one read waits for the device: long enough to cost nothing, short enough to close soon.
 fn slice() -> Duration {
-    let milliseconds = std::env::var("DMF_HID_SLICE_MS").ok().and_then(|text| text.parse().ok());
+    let milliseconds = variable("DMF_HID_SLICE_MS").and_then(|text| text.to_str()?.parse().ok());
     Duration::from_millis(milliseconds.unwrap_or(100).clamp(1, 10_000))
 }
 
