@@ -7,6 +7,10 @@
  *
  * Define DMF_API_LEVEL before the include to choose the generation of a few prototypes (see dmf/types.h).
  * Compiles as C11, C23 and C++17.
+ *
+ * Every function may be called from any thread, and none from a signal handler. In the child of a fork() all functions fail
+ * with STATUS_INVALID_DEVICE_STATE, or answer FALSE, 0 or NULL, once the process has made an object: let the child exec. No
+ * C++ exception, longjmp or pthread_exit may leave a callback. The library takes less than 16 KiB of the caller's stack.
  */
 #ifndef DMF_H
 #define DMF_H

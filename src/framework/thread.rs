@@ -6,13 +6,18 @@ use super::sync::{AtomicBool, Ordering};
 use std::cell::Cell;
 use std::thread::{Builder, JoinHandle, ThreadId};
 
+/// The stack of each of the library's threads. What the library itself needs below a callback is
+/// under 16 KiB; the rest is the callback's. Said here, since std takes its default from the
+/// environment.
+const STACK: usize = 2 << 20;
+
 /// Starts a thread; `name` has at most 15 bytes, what Linux shows of it.
 pub fn start(
     name: &'static str,
     body: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, Error> {
     let blocked = signals::Blocked::new();
-    let started = Builder::new().name(name.to_owned()).spawn(|| {
+    let started = Builder::new().name(name.to_owned()).stack_size(STACK).spawn(|| {
         WORKER.set(Some(std::thread::current().id()));
         body();
     });

@@ -28,7 +28,7 @@ const TAG_PUSH: u8 = 10;
 const TAG_POP: u8 = 11;
 
 /// No report of a device is longer (hidraw's own limit, and more than USB allows in practice).
-const LONGEST_REPORT: u64 = 16384;
+const LONGEST_REPORT: usize = 16384;
 
 /// Levels of Push that are followed.
 const STACK: usize = 16;
@@ -50,13 +50,14 @@ pub enum ReportKind {
 
 /// See the file's head.
 pub fn layout(descriptor: &[u8]) -> Layout {
-    let Sizes { bits, has_ids } = sizes(descriptor);
+    let mut sizes = Sizes::new();
+    sizes.read(descriptor);
     let longest = |kind: ReportKind| {
-        let bits = bits[kind as usize].iter().copied().max();
+        let bits = sizes.bits[kind as usize].iter().copied().max();
         bytes_of(bits.unwrap_or(0))
     };
     Layout {
-        has_ids,
+        has_ids: sizes.has_ids,
         longest_input: longest(ReportKind::Input),
         longest_output: longest(ReportKind::Output),
         longest_feature: longest(ReportKind::Feature),
@@ -65,67 +66,73 @@ pub fn layout(descriptor: &[u8]) -> Layout {
 
 /// Bytes of one report with its ID byte; 0: the device does not declare it.
 pub fn length_of(descriptor: &[u8], kind: ReportKind, id: u8) -> usize {
-    bytes_of(sizes(descriptor).bits[kind as usize][usize::from(id)])
+    let mut sizes = Sizes::new();
+    sizes.read(descriptor);
+    bytes_of(sizes.bits[kind as usize][usize::from(id)])
 }
 
-fn bytes_of(bits: u64) -> usize {
+fn bytes_of(bits: u32) -> usize {
     match bits {
         0 => 0,
-        bits => bits.div_ceil(8).min(LONGEST_REPORT) as usize + 1,
+        bits => (bits.div_ceil(8) as usize).min(LONGEST_REPORT) + 1,
     }
 }
 
-/// Bits of each report, by kind and ID.
+/// Bits of each report, by kind and ID. It lies on the stack, and is filled where it lies.
 struct Sizes {
-    bits: [[u64; 256]; 3],
+    bits: [[u32; 256]; 3],
     has_ids: bool,
 }
 
-fn sizes(descriptor: &[u8]) -> Sizes {
-    let mut bits = [[0u64; 256]; 3];
-    let mut globals = Globals::default();
-    let mut stack = [Globals::default(); STACK];
-    let mut depth = 0;
-    let mut has_ids = false;
-    let mut rest = descriptor;
-    while let Some((&prefix, tail)) = rest.split_first() {
-        if prefix == LONG_ITEM {
-            let length = tail.first().map_or(0, |&length| usize::from(length) + 2);
-            rest = tail.get(length..).unwrap_or(&[]);
-            continue;
-        }
-        let length = [0, 1, 2, 4][usize::from(prefix & 3)];
-        let Some(data) = tail.get(..length) else { break };
-        rest = &tail[length..];
-        let value = data.iter().rev().fold(0u64, |value, &byte| value << 8 | u64::from(byte));
-        match (prefix >> 2 & 3, prefix >> 4) {
-            (MAIN, tag @ (TAG_INPUT | TAG_OUTPUT | TAG_FEATURE)) => {
-                let kind = match tag {
-                    TAG_INPUT => ReportKind::Input,
-                    TAG_OUTPUT => ReportKind::Output,
-                    _ => ReportKind::Feature,
-                };
-                let total = &mut bits[kind as usize][usize::from(globals.id)];
-                *total = total.saturating_add(globals.size.saturating_mul(globals.count));
+impl Sizes {
+    fn new() -> Self {
+        Self { bits: [[0; 256]; 3], has_ids: false }
+    }
+
+    fn read(&mut self, descriptor: &[u8]) {
+        let mut globals = Globals::default();
+        let mut stack = [Globals::default(); STACK];
+        let mut depth = 0;
+        let mut rest = descriptor;
+        while let Some((&prefix, tail)) = rest.split_first() {
+            if prefix == LONG_ITEM {
+                let length = tail.first().map_or(0, |&length| usize::from(length) + 2);
+                rest = tail.get(length..).unwrap_or(&[]);
+                continue;
             }
-            (GLOBAL, TAG_REPORT_SIZE) => globals.size = value,
-            (GLOBAL, TAG_REPORT_COUNT) => globals.count = value,
-            (GLOBAL, TAG_REPORT_ID) => {
-                globals.id = value as u8;
-                has_ids = true;
+            let length = [0, 1, 2, 4][usize::from(prefix & 3)];
+            let Some(data) = tail.get(..length) else { break };
+            rest = &tail[length..];
+            let value = data.iter().rev().fold(0u64, |value, &byte| value << 8 | u64::from(byte));
+            match (prefix >> 2 & 3, prefix >> 4) {
+                (MAIN, tag @ (TAG_INPUT | TAG_OUTPUT | TAG_FEATURE)) => {
+                    let kind = match tag {
+                        TAG_INPUT => ReportKind::Input,
+                        TAG_OUTPUT => ReportKind::Output,
+                        _ => ReportKind::Feature,
+                    };
+                    let more = globals.size.saturating_mul(globals.count);
+                    let total = &mut self.bits[kind as usize][usize::from(globals.id)];
+                    *total = total.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
+                }
+                (GLOBAL, TAG_REPORT_SIZE) => globals.size = value,
+                (GLOBAL, TAG_REPORT_COUNT) => globals.count = value,
+                (GLOBAL, TAG_REPORT_ID) => {
+                    globals.id = value as u8;
+                    self.has_ids = true;
+                }
+                (GLOBAL, TAG_PUSH) if depth < STACK => {
+                    stack[depth] = globals;
+                    depth += 1;
+                }
+                (GLOBAL, TAG_POP) if depth > 0 => {
+                    depth -= 1;
+                    globals = stack[depth];
+                }
+                _ => {}
             }
-            (GLOBAL, TAG_PUSH) if depth < STACK => {
-                stack[depth] = globals;
-                depth += 1;
-            }
-            (GLOBAL, TAG_POP) if depth > 0 => {
-                depth -= 1;
-                globals = stack[depth];
-            }
-            _ => {}
         }
     }
-    Sizes { bits, has_ids }
 }
 
 #[cfg(test)]
@@ -162,7 +169,7 @@ mod tests {
     fn an_absurd_size_is_capped_and_a_cut_item_ends_the_reading() {
         let descriptor =
             [0x77, 0xFF, 0xFF, 0xFF, 0xFF, 0x97, 0xFF, 0xFF, 0xFF, 0xFF, 0x81, 2, 0x97];
-        assert_eq!(layout(&descriptor).longest_input, LONGEST_REPORT as usize + 1);
+        assert_eq!(layout(&descriptor).longest_input, LONGEST_REPORT + 1);
     }
 
     #[test]
