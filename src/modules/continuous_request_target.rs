@@ -19,7 +19,7 @@ mod stream;
 
 use super::buffer_pool::{BufferPool, Settings};
 use crate::framework::buffer::ClientBuffer;
-use crate::framework::handle::{Handle, Kind};
+use crate::framework::handle::{Handle, Kind, SLOTS};
 use crate::framework::memory::{Shared, try_box};
 use crate::framework::status::{Error, Status};
 use crate::framework::sync::Mutex;
@@ -84,6 +84,11 @@ pub struct ContinuousRequestTarget {
 impl ContinuousRequestTarget {
     /// The body of a Module that is being made, with its pools as children.
     pub fn new(draft: &Draft, config: Config, client: Box<dyn Client>) -> Result<Self, Error> {
+        if config.requests >= SLOTS {
+            // They would be made, one by one, until the machine has no memory left.
+            const MESSAGE: &str = "more Requests than there can be objects";
+            return Err(Error::new(Status::INSUFFICIENT_RESOURCES, MESSAGE));
+        }
         let pool = |settings: Option<Settings>| {
             settings.map(|settings| Ref::<BufferPool>::source_below(draft, settings)).transpose()
         };

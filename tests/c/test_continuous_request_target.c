@@ -268,6 +268,18 @@ TEST(only_known_modes_are_accepted)
     CHECK_STATUS(create_with_mode(-1), STATUS_INVALID_PARAMETER);
 }
 
+TEST(more_requests_than_there_can_be_are_refused_at_once)
+{
+    DMF_CONFIG_ContinuousRequestTarget config;
+    DMF_MODULE_ATTRIBUTES attributes;
+    DMFMODULE module = (DMFMODULE)&config;
+
+    configure(&config, &attributes, 0xFFFFFFFF, 2);
+    CHECK_STATUS(DMF_ContinuousRequestTarget_Create(NULL, &attributes, NULL, &module),
+                 STATUS_INSUFFICIENT_RESOURCES);
+    CHECK(module == NULL);
+}
+
 TEST(a_module_without_requests_needs_no_request_type)
 {
     DMF_MODULE_ATTRIBUTES attributes;
@@ -1470,6 +1482,7 @@ TEST(a_stream_is_deleted_while_threads_start_and_stop_it)
 int main(void)
 {
     RUN(only_known_modes_are_accepted);
+    RUN(more_requests_than_there_can_be_are_refused_at_once);
     RUN(a_module_without_requests_needs_no_request_type);
     RUN(only_a_target_can_be_set);
     RUN(a_second_target_is_refused);
