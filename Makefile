@@ -47,6 +47,11 @@ bench: ## measure beside other libraries; prints a table, writes docs/performanc
 	@cmake --build $(BUILD) --target dmf_bench
 	$(BUILD)/dmf_bench --document docs/performance.md
 
+.PHONY: fuzz
+fuzz: test-tools ## run the fuzz targets, each for SECONDS=60; TARGET=calls: one of them
+	@fuzz/run.sh $(BUILD) build
+	@fuzz/run.sh $(BUILD) $(or $(SECONDS),60) $(or $(TARGET),$(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs))))
+
 .PHONY: headers
 headers: ## generate the headers, the list of symbols and the third-party notices
 	cargo run --quiet -p xtask -- headers

@@ -1,5 +1,5 @@
 # The tests beyond `cargo test`. Labels: `valgrind` (the C tests once more, under valgrind), `vm` (real HID devices in a
-# virtual machine), `sanitizer`, `all` (only in `make test-all`); everything else has none.
+# virtual machine), `sanitizer`, `fuzz`, `all` (only in `make test-all`); everything else has none.
 
 include(CheckLanguage)
 find_program(BASH_PROGRAM bash REQUIRED)
@@ -17,6 +17,7 @@ include(cmake/TestPrograms.cmake)
 include(cmake/TestHeaders.cmake)
 include(cmake/TestSanitizers.cmake)
 include(cmake/TestProcess.cmake)
+include(cmake/TestFuzz.cmake)
 include(cmake/TestDocs.cmake)
 include(cmake/TestPackaging.cmake)
 include(cmake/TestLanguages.cmake)

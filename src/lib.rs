@@ -10,6 +10,9 @@
 //! - [`framework`]: what every Module stands on: handles and the object table, the object tree,
 //!   buffers, misuse reports, threads.
 
+// What the fuzz targets reach is public only there.
+#![cfg_attr(fuzzing, allow(missing_docs))]
+
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("a dmf handle needs 64 bits");
 
@@ -17,3 +20,11 @@ pub mod capi;
 mod framework;
 mod io;
 mod modules;
+
+/// What the fuzz targets reach without the C surface: the readers of untrusted input.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    pub use crate::framework::status::{Error, Status};
+    pub use crate::io::recording::{self, Recording};
+    pub use crate::io::report_descriptor::{self, Layout, ReportKind};
+}

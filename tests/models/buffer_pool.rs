@@ -1,7 +1,7 @@
 //! BufferPool beside lists of addresses: two Sources and two Sinks.
 
-use crate::buffers::*;
-use crate::*;
+use super::buffers::*;
+use super::*;
 use dmf::capi::buffer_pool as pool;
 use dmf::capi::memory;
 use dmf::capi::types::{WDF_MEMORY_DESCRIPTOR, WDFMEMORY};
@@ -408,12 +408,21 @@ impl Pair {
     }
 }
 
+/// One sequence, from new Modules to deleted ones.
+fn agree((first, second): &(Setting, Setting), operations: &[Operation]) -> Outcome {
+    reports();
+    let mut pair = Pair::new(&[*first, *second])?;
+    operations.iter().try_for_each(|operation| pair.step(operation))?;
+    pair.finish()
+}
+
 #[test]
 fn pools_answer_as_lists_of_addresses_do() {
-    check((settings(), settings()), operations(), |(first, second), operations| {
-        reports();
-        let mut pair = Pair::new(&[*first, *second])?;
-        operations.iter().try_for_each(|operation| pair.step(operation))?;
-        pair.finish()
-    });
+    check((settings(), settings()), operations(), agree);
+}
+
+/// The sequence that a fuzzer's bytes stand for.
+#[cfg(fuzzing)]
+pub fn agree_on(bytes: &[u8]) {
+    replay(bytes, (settings(), settings()), operations(), agree);
 }

@@ -1,7 +1,7 @@
 //! BufferQueue beside lists of addresses: two queues, so that each sees buffers of the other.
 
-use crate::buffers::*;
-use crate::*;
+use super::buffers::*;
+use super::*;
 use dmf::capi::buffer_queue as queue;
 use dmf::capi::module::parent_module_get;
 use dmf::capi::types::WDF_MEMORY_DESCRIPTOR;
@@ -467,13 +467,22 @@ impl Pair {
     }
 }
 
+/// One sequence, from new Modules to deleted ones.
+fn agree((first, second): &(Setting, Setting), operations: &[Operation]) -> Outcome {
+    reports();
+    CLEANED_UP.take();
+    let mut pair = Pair::new(&[*first, *second])?;
+    operations.iter().try_for_each(|operation| pair.step(operation))?;
+    pair.finish()
+}
+
 #[test]
 fn queues_answer_as_lists_of_addresses_do() {
-    check((settings(), settings()), operations(), |(first, second), operations| {
-        reports();
-        CLEANED_UP.take();
-        let mut pair = Pair::new(&[*first, *second])?;
-        operations.iter().try_for_each(|operation| pair.step(operation))?;
-        pair.finish()
-    });
+    check((settings(), settings()), operations(), agree);
+}
+
+/// The sequence that a fuzzer's bytes stand for.
+#[cfg(fuzzing)]
+pub fn agree_on(bytes: &[u8]) {
+    replay(bytes, (settings(), settings()), operations(), agree);
 }

@@ -1,6 +1,6 @@
 //! What the models of pools and queues know of their buffers.
 
-use crate::*;
+use super::*;
 use dmf::capi::types::BufferPool_SourceSettings;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, VecDeque};

@@ -3,13 +3,14 @@
 //! like any other.
 //!
 //! A failure prints the shortest sequence that shows it, and the seed; `PROPTEST_RNG_SEED=seed` runs the
-//! same sequences again. `DMF_TEST_SCALE` multiplies the number of steps.
+//! same sequences again. `DMF_TEST_SCALE` multiplies the number of steps. The fuzz targets run the same
+//! models on the fuzzer's bytes.
 
-mod buffer_pool;
-mod buffer_queue;
+pub mod buffer_pool;
+pub mod buffer_queue;
 mod buffers;
-mod ping_pong_buffer;
-mod ring_buffer;
+pub mod ping_pong_buffer;
+pub mod ring_buffer;
 
 use dmf::capi::misuse;
 use dmf::capi::types::{
@@ -18,6 +19,11 @@ use dmf::capi::types::{
 use proptest::collection::vec;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+#[cfg(fuzzing)]
+use proptest::{
+    strategy::ValueTree,
+    test_runner::{RngAlgorithm, TestRng},
+};
 use std::cell::Cell;
 use std::ffi::c_char;
 use std::hash::{BuildHasher, RandomState};
@@ -47,7 +53,7 @@ fn steps() -> usize {
     (STEPS * scale).max(1.0) as usize
 }
 
-/// Runs sequences of operations until enough steps are done. `run` does one sequence from the start.
+/// Runs random sequences of operations until enough steps are done. `run` does one sequence from the start.
 fn check<S, O>(setting: S, operation: O, run: impl Fn(&S::Value, &[O::Value]) -> Outcome)
 where
     S: Strategy,
@@ -79,6 +85,37 @@ where
         seed = seed.wrapping_add(1);
     }
     println!("{} steps", done.get());
+}
+
+/// Runs the one sequence of operations that `bytes` stand for: each takes two, which choose among 2^16 that
+/// the strategies make. So a fuzzer that moves, drops and copies bytes does that with operations.
+#[cfg(fuzzing)]
+fn replay<S, O>(
+    bytes: &[u8],
+    setting: S,
+    operation: O,
+    run: impl Fn(&S::Value, &[O::Value]) -> Outcome,
+) where
+    S: Strategy,
+    O: Strategy,
+{
+    reports_are_counted();
+    let mut choices = bytes.chunks_exact(2).map(|two| u16::from_le_bytes([two[0], two[1]]));
+    let setting = chosen(&setting, choices.next().unwrap_or(0));
+    let operations: Vec<_> =
+        choices.take(SEQUENCE).map(|choice| chosen(&operation, choice)).collect();
+    if let Err(failure) = run(&setting, &operations) {
+        panic!("{failure}\n{setting:?}\n{operations:#?}");
+    }
+}
+
+/// What a strategy makes of one of 2^16 seeds.
+#[cfg(fuzzing)]
+fn chosen<S: Strategy>(strategy: &S, choice: u16) -> S::Value {
+    let bits = (u128::from(choice) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
+    let seed = (bits ^ bits >> 59).wrapping_mul(0xDA94_2042_E4DD_58B5_DA94_2042_E4DD_58B5);
+    let rng = TestRng::from_seed(RngAlgorithm::XorShift, &(seed ^ seed >> 64).to_le_bytes());
+    strategy.new_tree(&mut TestRunner::new_with_rng(Config::default(), rng)).unwrap().current()
 }
 
 thread_local! {

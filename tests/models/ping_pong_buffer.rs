@@ -1,6 +1,6 @@
 //! PingPongBuffer beside two arrays.
 
-use crate::*;
+use super::*;
 use dmf::capi::ping_pong_buffer as ping_pong;
 use proptest::prelude::*;
 use std::ptr::null_mut;
@@ -204,11 +204,20 @@ impl Pair {
     }
 }
 
+/// One sequence, from new Modules to deleted ones.
+fn agree(size: &u32, operations: &[Operation]) -> Outcome {
+    let mut pair = Pair::new(*size);
+    reports();
+    operations.iter().try_for_each(|operation| pair.step(operation))
+}
+
 #[test]
 fn a_ping_pong_buffer_answers_as_two_arrays_do() {
-    check(sizes(), operations(), |size, operations| {
-        let mut pair = Pair::new(*size);
-        reports();
-        operations.iter().try_for_each(|operation| pair.step(operation))
-    });
+    check(sizes(), operations(), agree);
+}
+
+/// The sequence that a fuzzer's bytes stand for.
+#[cfg(fuzzing)]
+pub fn agree_on(bytes: &[u8]) {
+    replay(bytes, sizes(), operations(), agree);
 }

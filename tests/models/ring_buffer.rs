@@ -1,6 +1,6 @@
 //! RingBuffer beside a queue of items.
 
-use crate::*;
+use super::*;
 use dmf::capi::ring_buffer as ring;
 use proptest::prelude::*;
 use std::collections::VecDeque;
@@ -523,11 +523,20 @@ struct Arrays {
     offsets: Vec<u32>,
 }
 
+/// One sequence, from new Modules to deleted ones.
+fn agree(setting: &Setting, operations: &[Operation]) -> Outcome {
+    let mut pair = Pair::new(*setting);
+    reports();
+    operations.iter().try_for_each(|operation| pair.step(operation))
+}
+
 #[test]
 fn a_ring_answers_as_a_queue_of_items_does() {
-    check(settings(), operations(), |setting, operations| {
-        let mut pair = Pair::new(*setting);
-        reports();
-        operations.iter().try_for_each(|operation| pair.step(operation))
-    });
+    check(settings(), operations(), agree);
+}
+
+/// The sequence that a fuzzer's bytes stand for.
+#[cfg(fuzzing)]
+pub fn agree_on(bytes: &[u8]) {
+    replay(bytes, settings(), operations(), agree);
 }

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# run.sh BUILD_DIR build             builds the targets
+# run.sh BUILD_DIR SECONDS TARGET... runs each for that long, from its seeds and from what earlier runs found
+#
+# Without cargo-fuzz: libFuzzer is in the crate libfuzzer-sys, and what cargo-fuzz adds are the flags below. What is found
+# stays in BUILD_DIR/fuzz: corpus/TARGET, artifacts/TARGET (inputs that fail), TARGET.log. DMF_TEST_SCALE multiplies SECONDS.
+# Exit status: 77 where the toolchain or the C++ compiler for it is missing.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mkdir -p "$1" && cd "$1" && pwd)/fuzz
+triple=x86_64-unknown-linux-gnu
+binaries=$work/cargo/$triple/release
+# Threads, and memory that the library asks for in vain: what is too large is refused, as the library expects it.
+export ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=256:detect_leaks=1
+# The line numbers of a report.
+command -v llvm-symbolizer > /dev/null && export ASAN_SYMBOLIZER_PATH=$(command -v llvm-symbolizer)
+
+build() {
+    local runtime
+    runtime=$(rustc --print sysroot)/lib/rustlib/$triple/lib/librustc-stable_rt.asan.a
+    if [ "$(uname -m)" != x86_64 ] || [ ! -e "$runtime" ]; then
+        echo "skipped: this toolchain has no address sanitizer"
+        exit 77
+    fi
+    if ! command -v "${CXX:-c++}" > /dev/null; then
+        echo "skipped: libFuzzer needs a C++ compiler"
+        exit 77
+    fi
+    # The sanitizers and the counters of a stable compiler are behind this switch.
+    (cd "$here" && RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$work/cargo RUSTFLAGS="--cfg fuzzing -Ccodegen-units=1
+            -Zsanitizer=address -Cunsafe-allow-abi-mismatch=sanitizer
+            -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
+            -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
+            -Cllvm-args=-sanitizer-coverage-trace-compares" \
+        cargo build --quiet --locked --release --target $triple)
+}
+
+# fuzz TARGET SECONDS
+fuzz() {
+    local target=$1 seconds=$2 log=$work/$1.log
+    mkdir -p "$work/corpus/$target" "$work/artifacts/$target"
+    echo "== $target, $seconds s"
+    # -timeout: an input that takes longer hangs.
+    if "$binaries/$target" -max_total_time="$seconds" -timeout=25 -rss_limit_mb=4096 -max_len=2048 -print_final_stats=1 \
+        -artifact_prefix="$work/artifacts/$target/" "$work/corpus/$target" "$here/corpus/$target" 2>&1 |
+        tee "$log" | grep --line-buffered -E '^#[0-9]+.*(INITED|pulse|DONE)'; then
+        awk -v target="$target" '
+            /DONE/ { for (i = 1; i < NF; i++) if ($i == "cov:") cov = $(i + 1) }
+            /number_of_executed_units/ { executions = $2 }
+            /average_exec_per_sec/ { rate = $2 }
+            END { printf "%s: %d executions, %d exec/s, cov: %d\n", target, executions, rate, cov }' "$log"
+        return
+    fi
+    echo "FAILED $target"
+    grep -v -E '^#[0-9]+' "$log" | tail -n 120
+    local artifact
+    artifact=$(grep -o "$work/artifacts/[^ ]*" "$log" | tail -n 1)
+    echo "to see it again:  ASAN_OPTIONS=$ASAN_OPTIONS $binaries/$target ${artifact:-}"
+    return 1
+}
+
+if [ "$2" = build ]; then
+    build
+    exit
+fi
+seconds=$(awk "BEGIN { s = int($2 * ${DMF_TEST_SCALE:-1}); print s < 1 ? 1 : s }")
+shift 2
+failed=()
+for target; do
+    fuzz "$target" "$seconds" || failed+=("$target")
+done
+[ ${#failed[@]} = 0 ] || { echo "failed: ${failed[*]}" >&2; exit 1; }
