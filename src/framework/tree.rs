@@ -528,8 +528,9 @@ pub(super) fn release(mut tree: Locked, number: u32) {
     drop(tree);
     if let Some(destroy) = destroy {
         // The object answers to its handle until the callback has returned, but to no reference.
+        // It is none of the callbacks that keep the body: that is gone.
         // SAFETY: the program vouches for its callback.
-        frames::within(handle, Activity::Callback, || unsafe { destroy(handle.as_void()) });
+        frames::within(handle, Activity::Method, || unsafe { destroy(handle.as_void()) });
     }
     let contexts = slot::find(number).and_then(|slot| slot.contexts.lock().take());
     drop(contexts);

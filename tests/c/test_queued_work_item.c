@@ -1157,6 +1157,33 @@ TEST(the_methods_work_from_post_open_to_pre_close_and_not_after)
     CHECK_EQUAL(atomic_load(&ran.Count), 2);
 }
 
+static NTSTATUS status_set_when_destroyed;
+
+static EVT_WDF_OBJECT_CONTEXT_DESTROY SetsAStatusAtTheEnd;
+
+static VOID SetsAStatusAtTheEnd(WDFOBJECT Object)
+{
+    DMF_QueuedWorkItem_StatusSet(Object, &status_set_when_destroyed, STATUS_SUCCESS);
+    status_set_when_destroyed = DMF_LastStatusGet();
+}
+
+TEST(the_destroy_callback_finds_no_item_to_work_on)
+{
+    DMF_CONFIG_QueuedWorkItem config;
+    DMF_MODULE_ATTRIBUTES attributes;
+    WDF_OBJECT_ATTRIBUTES object;
+    DMFMODULE item = NULL;
+
+    item_configure(&config, &attributes, 1);
+    WDF_OBJECT_ATTRIBUTES_INIT(&object);
+    object.EvtDestroyCallback = SetsAStatusAtTheEnd;
+    REQUIRE_SUCCESS(DMF_QueuedWorkItem_Create(NULL, &attributes, &object, &item));
+    status_set_when_destroyed = STATUS_SUCCESS;
+    WdfObjectDelete(item);
+    CHECK(!NT_SUCCESS(status_set_when_destroyed));
+    MISUSE_IGNORE();
+}
+
 TEST(the_threads_end_with_the_last_item)
 {
     int before = threads_now();
@@ -1307,6 +1334,7 @@ int main(void)
     RUN(a_callback_may_delete_the_device_while_another_thread_deletes_the_item);
     RUN(an_item_goes_with_its_device);
     RUN(the_methods_work_from_post_open_to_pre_close_and_not_after);
+    RUN(the_destroy_callback_finds_no_item_to_work_on);
     RUN(the_threads_end_with_the_last_item);
     RUN(items_come_and_go_without_end);
 
