@@ -21,6 +21,7 @@
 #define DMF_HPP
 
 #include "dmf/hpp/buffer_pool.hpp"
+#include "dmf/hpp/buffer_queue.hpp"
 #include "dmf/hpp/continuous_request_target.hpp"
 #include "dmf/hpp/core.hpp"
 #include "dmf/hpp/ping_pong_buffer.hpp"
