@@ -25,6 +25,7 @@
 #include "dmf/hpp/continuous_request_target.hpp"
 #include "dmf/hpp/core.hpp"
 #include "dmf/hpp/ping_pong_buffer.hpp"
+#include "dmf/hpp/queued_work_item.hpp"
 #include "dmf/hpp/request.hpp"
 #include "dmf/hpp/ring_buffer.hpp"
 #include "dmf/hpp/target.hpp"
