@@ -29,5 +29,6 @@
 #include "dmf/hpp/request.hpp"
 #include "dmf/hpp/ring_buffer.hpp"
 #include "dmf/hpp/target.hpp"
+#include "dmf/hpp/threaded_buffer_queue.hpp"
 
 #endif /* DMF_HPP */
