@@ -24,6 +24,7 @@
 #include "dmf/hpp/buffer_queue.hpp"
 #include "dmf/hpp/continuous_request_target.hpp"
 #include "dmf/hpp/core.hpp"
+#include "dmf/hpp/notify_user_with_request.hpp"
 #include "dmf/hpp/ping_pong_buffer.hpp"
 #include "dmf/hpp/queued_work_item.hpp"
 #include "dmf/hpp/request.hpp"
