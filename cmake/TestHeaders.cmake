@@ -11,7 +11,11 @@ foreach(c23 c23 c2x)
   endif()
 endforeach()
 if(CMAKE_CXX_COMPILER)
-  list(APPEND dmf_header_languages "c++;c++17")
+  list(APPEND dmf_header_languages "c++;c++17;c++;c++20")
+endif()
+# C++ also with the other compiler, where it is there.
+if(NOT CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  find_program(DMF_CLANG_PROGRAM NAMES clang++ clang++-19 clang++-18 clang++-17 clang++-16 clang++-15 clang++-14)
 endif()
 
 while(dmf_header_languages)
@@ -19,8 +23,18 @@ while(dmf_header_languages)
   set(compiler "${CMAKE_C_COMPILER}")
   if(language STREQUAL "c++")
     set(compiler "${CMAKE_CXX_COMPILER}")
+    if(DMF_CLANG_PROGRAM)
+      add_test(NAME headers.clang.${standard}
+        COMMAND "${BASH_PROGRAM}" tests/headers/run.sh "${DMF_CLANG_PROGRAM}" ${language} ${standard}
+        WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+      set_tests_properties(headers.clang.${standard} PROPERTIES TIMEOUT 300)
+    endif()
   endif()
   add_test(NAME headers.${standard}
     COMMAND "${BASH_PROGRAM}" tests/headers/run.sh "${compiler}" ${language} ${standard}
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+  set_tests_properties(headers.${standard} PROPERTIES TIMEOUT 300)
 endwhile()
+if(CMAKE_CXX_COMPILER AND NOT CMAKE_CXX_COMPILER_ID MATCHES Clang AND NOT DMF_CLANG_PROGRAM)
+  message(STATUS "clang++ not found: the C++ headers are compiled with one compiler only")
+endif()

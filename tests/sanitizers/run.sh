@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# run.sh address|thread BUILD_DIR CC
+# run.sh address|thread BUILD_DIR CC [CXX]
 #
-# Builds the library and every C test with AddressSanitizer (and LeakSanitizer) or ThreadSanitizer and runs the tests. First it
+# Builds the library and every C and C++ test with AddressSanitizer (and LeakSanitizer) or ThreadSanitizer and runs the tests. First it
 # shows that the instrumentation is in the library, and that the tool finds a seeded bug (seeded_*.c) that goes through it.
 #
 # The runtime is the Rust toolchain's own, linked whole; the C compiler only instruments. Exit status: 77 where the toolchain
@@ -11,6 +11,7 @@ set -euo pipefail
 kind=$1
 build_dir=$2/sanitizers/$1
 cc=$3
+cxx=${4:-}
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 target=x86_64-unknown-linux-gnu
@@ -44,11 +45,13 @@ calls=$(grep -c "U ${symbol%load8}" "$build_dir/symbols" || true)
 [ "$calls" -gt 0 ] || { echo "the library is not instrumented: nothing in it calls $symbol" >&2; exit 1; }
 echo "instrumented: $calls undefined references to ${symbol%load8}… in the library's objects"
 
-# build_program SOURCE: into the build folder.
+# build_program SOURCE NAME: into the build folder.
 build_program() {
-    local name
-    name=$(basename "$1" .c)
-    "$cc" -std=gnu11 -O1 -g -fPIC -fno-omit-frame-pointer "-fsanitize=$kind" -Iinclude -Itests/c -c "$1" -o "$build_dir/$name.o"
+    local name=$2 compiler=("$cc" -std=gnu11)
+    case $1 in
+        *.cpp) compiler=("$cxx" -std=c++17) ;;
+    esac
+    "${compiler[@]}" -O1 -g -fPIC -fno-omit-frame-pointer "-fsanitize=$kind" -Iinclude -Itests/c -c "$1" -o "$build_dir/$name.o"
     "$cc" "$build_dir/$name.o" "$library" -Wl,--whole-archive "$runtime" -Wl,--no-whole-archive \
         -lstdc++ -lpthread -ldl -lm -lrt -o "$build_dir/$name"
 }
@@ -59,7 +62,7 @@ export DMF_TEST_SCALE=${DMF_TEST_SCALE:-0.15}
 
 # ---- the tool finds what is there to be found
 
-build_program "tests/sanitizers/seeded_$kind.c"
+build_program "tests/sanitizers/seeded_$kind.c" "seeded_$kind"
 if "$build_dir/seeded_$kind" > "$build_dir/seeded.log" 2>&1; then
     echo "the seeded bug was not found" >&2
     exit 1
@@ -69,10 +72,14 @@ echo "the seeded bug was found: $(grep -m 1 -o "$report" "$build_dir/seeded.log"
 
 # ---- the tests
 
+sources=(tests/c/*${DMF_TEST_FILTER:-}*.c)
+[ -z "$cxx" ] || sources+=(tests/cpp/*${DMF_TEST_FILTER:-}*.cpp)
 failed=()
-for source in tests/c/*${DMF_TEST_FILTER:-}*.c; do
-    name=$(basename "$source" .c)
-    build_program "$source"
+for source in "${sources[@]}"; do
+    [ -e "$source" ] || continue
+    name=$(basename "${source%.*}")
+    [ "${source##*.}" = c ] || name=cpp.$name
+    build_program "$source" "$name"
     if "$build_dir/$name" > "$build_dir/$name.log" 2>&1; then
         echo "ok     $name: $(tail -n 1 "$build_dir/$name.log")"
     else
