@@ -90,3 +90,24 @@ expect_line "producer 2: 1000 readings, average 2.495" "$build/buffer_pipeline" 
 expect_line "packet 2, 24 bytes: and whole packets leave." "$build/packet_assembler"
 expect_line "6 packets out of 18 pieces; 46 bytes were no packet" "$build/packet_assembler"
 expect_line "every event was received in order, or counted as dropped" "$build/event_pipe" 2000
+
+# The C++ pipeline adds up what the recording says, where there is a C++ compiler.
+pipeline=$build/tests/report_pipeline.cpp17
+if [ -x "$pipeline" ]; then
+    "$pipeline" $recording >"$out" 2>"$err" || fail "report_pipeline: exit code $?"
+    python3 -c '
+import sys
+lines = [line.split()[3:] for line in open(sys.argv[1]) if line.startswith("E: ")]
+reports = [[byte - 256 if at and byte > 127 else byte for at, byte in enumerate(int(word, 16) for word in words)] for words in lines]
+buttons, number = 0, 0
+for start in range(0, len(reports), 300):
+    part, clicks = reports[start:start + 300], 0
+    for report in part:
+        clicks += report[0] != 0 and buttons == 0
+        buttons = report[0]
+    number += 1
+    x, y = (sum(report[axis] for report in part) for axis in (1, 2))
+    print(f"summary {number}: {len(part)} reports, {clicks} clicks, moved by {x}, {y}")
+' $recording | diff - "$out" || fail "report_pipeline: the recording says otherwise"
+    echo "report_pipeline: $(tail -n 1 "$out")"
+fi
