@@ -108,7 +108,7 @@ int main(int argc, char** argv)
     kept.maximum_pending_data_buffers = 4;
     kept.size_of_data_buffer = sizeof(summary);
     kept.enable_look_aside = true;
-    exit_if(dmf::notify_user_with_request::create(device, kept, {answer, {}, {}}, readers), "readers");
+    exit_if(dmf::notify_user_with_request::create(device, kept, {answer}, readers), "readers");
 
     // Reports come as fast as they are asked for: no buffer is ever missing.
     dmf::source_settings buffers;
@@ -116,9 +116,8 @@ int main(int argc, char** argv)
     buffers.buffer_size = sizeof(mouse_report);
     buffers.buffer_context_size = sizeof(bool);
     buffers.enable_look_aside = true;
-    dmf::threaded_buffer_queue::callbacks called;
-    called.work = [&](dmf::buffer& work) { return adds.work(work); };
-    exit_if(dmf::threaded_buffer_queue::create(device, buffers, called, queue), "queue");
+    const auto work = [&](dmf::buffer& buffer) { return adds.work(buffer); };
+    exit_if(dmf::threaded_buffer_queue::create(device, buffers, {work}, queue), "queue");
     exit_if(queue.start(), "queue");
 
     const auto on_report = [&](dmf::span<const UCHAR> report, std::error_code error) {

@@ -16,6 +16,7 @@ MODULES = sorted(path.stem for path in (TOP / "docs/modules").glob("*.md"))
 OTHERS = {
     "Targets": "Requests, I/O targets, HID devices and recordings.",
     "Objects": "What all Modules share: objects, attributes, statuses, misuse.",
+    "Cpp": "The classes of dmf.hpp: owners, lambdas as callbacks, spans, statuses as std::error_code.",
 }
 HEADINGS = {
     "Parameters:": "@par Parameters\n * ",
@@ -45,11 +46,15 @@ def header(path, text):
     relative = path.relative_to(TOP / "include").as_posix()
     text = re.sub(r"(?m)^ ?/\*\*\n(?: \*[^/].*\n| \*\n)* \*/$", comment, text)
     # `dmf.h - what it is` at the head of a written header.
-    text = re.sub(r"\A/\*\*\n \* (?:dmf/)?\S+\.h - (\w)", lambda m: f"/** @file {relative}\n * {m[1].upper()}", text)
+    text = re.sub(r"\A/\*\*\n \* (?:dmf/)?\S+\.h(?:pp)? - (\w)", lambda m: f"/** @file {relative}\n * {m[1].upper()}", text)
     text = re.sub(r"#ifdef __cplusplus\nextern \"C\" \{\n#endif.*\n", "", text)
     text = re.sub(r"#ifdef __cplusplus\n\}  // extern.*\n#endif.*\n", "", text)
     module = next((m for m in MODULES if path.name == f"Dmf_{m}.h"), None)
-    if relative == "dmf/types.h":
+    if path.suffix == ".hpp":
+        # What a class says of all its members.
+        text = re.sub(r"(?m)^ \* (Statuses(?: of [^:]*)?|Threads|Ownership|Exceptions): ", " *\n * @par \\1\n * ", text)
+        text = grouped("Cpp", text)
+    elif relative == "dmf/types.h":
         # Words of the framework's sources that expand to nothing.
         text = re.sub(r"(?s)/\* -+ annotations \*/.*?(?=/\* -{10,})", "", text)
         text = sections(text)
@@ -91,7 +96,7 @@ def page(path):
 def main():
     out = pathlib.Path(sys.argv[1])
     shutil.rmtree(out, ignore_errors=True)
-    for path in (TOP / "include").rglob("*.h"):
+    for path in [*(TOP / "include").rglob("*.h"), *(TOP / "include").rglob("*.hpp")]:
         if "compat" in path.parts:
             continue
         target = out / path.relative_to(TOP)

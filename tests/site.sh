@@ -33,6 +33,18 @@ for header in include/dmf/Dmf_*.h; do
     done <"$build/site-names"
     echo "$module: $(wc -l <"$build/site-names") functions"
 done
+# Each class of dmf.hpp has a page, which says what its header says of all of its members.
+classes=$(sed -n -e '/^namespace detail {/,/^} \/\/ namespace detail/d' -e 's/^class \([a-z_]*\).*{$/\1/p' include/dmf/hpp/*.hpp)
+[ -n "$classes" ] || fail "include/dmf/hpp/ has no class"
+for class in $classes; do
+    page=$site/classdmf_1_1${class//_/__}.html
+    [ -s "$page" ] || fail "the class $class has no page"
+    case $class in
+    span | owner | calling_owner | stream) ;; # what the others are made of, and one that adds nothing of this
+    *) grep -qE '<dt>(Statuses|Threads)|[Tt]hread' "$page" || fail "the page of $class does not say which thread" ;;
+    esac
+done
+echo "C++: $(echo $classes | wc -w) classes"
 for document in docs/*.md; do
     name=$(basename "$document" .md)
     compgen -G "$site/md_*$name.html" >/dev/null || fail "$document has no page"

@@ -1,5 +1,6 @@
-// A C++17 program of somebody else's: streams the recording that it is given and counts the reports.
-#include <dmf.h>
+// A C++17 program of somebody else's: streams the recording that it is given, hands each report to a thread of its own, and
+// counts them there.
+#include <dmf.hpp>
 
 #include <chrono>
 #include <cstdio>
@@ -7,39 +8,45 @@
 
 int main(int argc, char** argv)
 {
-    static unsigned reports = 0; // written on the target's thread, read once the stream is deleted
     if (argc != 2)
         return 2;
-    DMF_CONFIG_ContinuousRequestTarget config;
-    DMF_MODULE_ATTRIBUTES attributes;
-    DMF_CONFIG_ContinuousRequestTarget_AND_ATTRIBUTES_INIT(&config, &attributes);
-    config.RequestType = ContinuousRequestTarget_RequestType_Read;
-    config.ContinuousRequestCount = 4;
-    config.BufferCountOutput = 8;
-    config.BufferOutputSize = 64;
-    config.EvtContinuousRequestTargetBufferOutput = [](DMFMODULE, VOID*, size_t, VOID*, NTSTATUS status) {
-        if (!NT_SUCCESS(status))
-            return ContinuousRequestTarget_BufferDisposition_ContinuousRequestTargetAndStopStreaming;
-        reports++;
-        return ContinuousRequestTarget_BufferDisposition_ContinuousRequestTargetAndContinueStreaming;
+    unsigned reports = 0; // written on the queue's thread, read once that is gone
+    dmf::device device;
+    dmf::target recording;
+    dmf::threaded_buffer_queue queue;
+    dmf::stream stream;
+    dmf::source_settings buffers;
+    buffers.buffer_count = 8;
+    buffers.buffer_size = 64;
+    buffers.enable_look_aside = true;
+    const auto count = [&](dmf::buffer& report) -> NTSTATUS { return ++reports, report ? STATUS_SUCCESS : STATUS_UNSUCCESSFUL; };
+    const auto hand_over = [&](dmf::span<const UCHAR>, std::error_code error) {
+        dmf::buffer buffer;
+        return !error && !queue.fetch(buffer) && !queue.enqueue(std::move(buffer));
     };
-
-    DMF_REPLAY_PARAMS pace{};
-    pace.Size = sizeof(pace);
-    pace.Repeat = 1;
-    WDFDEVICE device = nullptr;
-    WDFIOTARGET target = nullptr;
-    DMFMODULE stream = nullptr;
-    if (!NT_SUCCESS(DMF_Device_Create(nullptr, &device)) ||
-        !NT_SUCCESS(DMF_IoTarget_ReplayOpen(device, argv[1], &pace, &target)) ||
-        !NT_SUCCESS(DMF_ContinuousRequestTarget_Create(device, &attributes, nullptr, &stream)) ||
-        !NT_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(stream, target)) ||
-        !NT_SUCCESS(DMF_ContinuousRequestTarget_Start(stream))) {
-        std::fprintf(stderr, "%s\n", DMF_LastErrorMessageGet());
+    std::error_code error = dmf::device::create(device);
+    if (!error)
+        error = dmf::target::open_recording(device, argv[1], 0, 1, recording);
+    if (!error)
+        error = dmf::threaded_buffer_queue::create(device, buffers, {count}, queue);
+    if (!error)
+        error = queue.start();
+    if (!error)
+        error = dmf::stream::create(device, 4, 8, 64, hand_over, stream);
+    if (!error)
+        error = stream.set_target(recording);
+    if (!error)
+        error = stream.start();
+    if (error) {
+        std::fprintf(stderr, "%s: %s\n", error.message().c_str(), DMF_LastErrorMessageGet());
         return 1;
     }
-    while (DMF_ContinuousRequestTarget_StreamingCountGet(stream) > 0)
+    while (stream.streaming_count() > 0)
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    WdfObjectDelete(device);
-    std::printf("%u reports\n", reports);
+    stream.reset();
+    dmf::buffer last; // what is before it has been worked on when it has
+    if (queue.fetch(last) || queue.enqueue_and_wait(std::move(last)))
+        return 1;
+    queue.reset();
+    std::printf("%u reports\n", reports - 1);
 }

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <initializer_list>
 #include <stdexcept>
 #include <thread>
@@ -54,7 +55,7 @@ bool eventually(F&& condition)
     return false;
 }
 
-// Runs the tests; none of them may leave a misuse behind.
+// Runs the tests, or with DMF_TEST_ONLY those whose names contain it; none of them may leave a misuse behind.
 struct test {
     const char* name;
     void (*function)();
@@ -67,7 +68,10 @@ inline int run(std::initializer_list<test> tests)
         // Shown in the log of a test that fails.
         std::printf("(misuse: %s: %s)\n", method, message);
     });
+    const char* const only = std::getenv("DMF_TEST_ONLY");
     for (const test& one : tests) {
+        if (only && !std::strstr(one.name, only))
+            continue;
         one.function();
         if (misuses != 0) {
             std::fprintf(stderr, "%s: %d reports of misuse\n", one.name, misuses.load());

@@ -55,7 +55,7 @@ static void the_cleanup_sees_each_buffer_with_its_content()
         seen += static_cast<char>(bytes[0]);
         if (bytes[0] == 'b')
             throw std::runtime_error("ends here");
-    }, {}});
+    }});
     fetched(queue, 'a').reset();
     CHECK(!queue.callback_threw());
     CHECK(!queue.enqueue(fetched(queue, 'b')) && !queue.enqueue(fetched(queue, 'c')));
@@ -110,7 +110,7 @@ static void buffers_outlive_their_queue()
     dmf::buffer kept, queued;
     {
         dmf::device device = made_device();
-        dmf::buffer_queue queue = made_queue(device, 2, {[&](dmf::span<UCHAR>, VOID*) { cleaned++; }, {}});
+        dmf::buffer_queue queue = made_queue(device, 2, {[&](dmf::span<UCHAR>, VOID*) { cleaned++; }});
         kept = fetched(queue, 'k');
         CHECK(!queue.enqueue(fetched(queue, 'q')) && !queue.dequeue(queued));
     }

@@ -33,7 +33,7 @@ static std::error_code process(notify_type& notify, char letter, NTSTATUS status
 static void the_oldest_data_goes_to_the_oldest_request()
 {
     const dmf::device device = made_device();
-    notify_type notify = made_notify(device, {answer, {}, {}});
+    notify_type notify = made_notify(device, {answer});
     UCHAR rooms[3] = {};
     dmf::request first = made_request(device, dmf::span<UCHAR>(&rooms[0], 1)),
                  second = made_request(device, dmf::span<UCHAR>(&rooms[1], 1)),
@@ -57,7 +57,7 @@ static void without_a_callback_the_request_gets_the_status()
 static void data_of_another_size_is_refused()
 {
     const dmf::device device = made_device();
-    notify_type notify = made_notify(device, {answer, {}, {}}), none;
+    notify_type notify = made_notify(device, {answer}), none;
     CHECK(notify.data_process({}) == status(STATUS_INVALID_BUFFER_SIZE));
     const USHORT two = 2;
     CHECK(notify.data_process(dmf::bytes_of(two)) == status(STATUS_INVALID_BUFFER_SIZE));
@@ -92,8 +92,7 @@ static void an_exception_cancels_the_request()
         [](dmf::held_request request, dmf::span<const UCHAR>, NTSTATUS) {
             CHECK(request);
             throw std::runtime_error("ends here");
-        },
-        {}, {}});
+        }});
     dmf::request request = made_request(device);
     CHECK(!notify.event_request_add(request) && !process(notify, 'a'));
     CHECK(request.status() == STATUS_CANCELLED && notify.callback_threw());
@@ -102,7 +101,7 @@ static void an_exception_cancels_the_request()
 static void a_canceled_request_is_completed_by_its_callback()
 {
     const dmf::device device = made_device();
-    notify_type notify = made_notify(device, {{}, [](dmf::held_request request) { request.complete(STATUS_IO_TIMEOUT); }, {}});
+    notify_type notify = made_notify(device, {{}, [](dmf::held_request request) { request.complete(STATUS_IO_TIMEOUT); }});
     dmf::request request = made_request(device);
     CHECK(!notify.event_request_add(request) && request.cancel() && request.status() == STATUS_IO_TIMEOUT);
     notify_type quiet = made_notify(device, {});
@@ -113,7 +112,7 @@ static void a_canceled_request_is_completed_by_its_callback()
 static void requests_are_returned()
 {
     const dmf::device device = made_device();
-    notify_type notify = made_notify(device, {answer, {}, {}});
+    notify_type notify = made_notify(device, {answer});
     dmf::request first = made_request(device), second = made_request(device), third = made_request(device);
     for (dmf::request* one : {&first, &second, &third})
         CHECK(!notify.event_request_add(*one));
@@ -152,8 +151,7 @@ static void times_are_kept()
                                {[&](dmf::held_request request, dmf::span<const UCHAR> data, NTSTATUS) {
                                     data_time = notify.data_buffer_timestamp(data);
                                     request_time = notify.request_timestamp(request.handle());
-                                },
-                                {}, {}},
+                                }},
                                notify));
     dmf::request request = made_request(device);
     CHECK(!notify.event_request_add(request) && !process(notify, 'a'));
@@ -165,7 +163,7 @@ static void requests_end_with_the_module()
     const dmf::device device = made_device();
     dmf::request request = made_request(device);
     {
-        notify_type notify = made_notify(device, {answer, {}, {}});
+        notify_type notify = made_notify(device, {answer});
         CHECK(!notify.event_request_add(request));
     }
     CHECK(request.status() == STATUS_CANCELLED);
@@ -180,8 +178,7 @@ static void it_may_be_reset_in_its_own_callback()
                                {[&, captured](dmf::held_request, dmf::span<const UCHAR>, NTSTATUS) {
                                     notify.reset();
                                     ++*captured; // what was captured is still there
-                                },
-                                {}, {}},
+                                }},
                                notify));
     dmf::request request = made_request(device);
     CHECK(!notify.event_request_add(request));

@@ -54,7 +54,9 @@ public:
     }
     ~buffer() { reset(); }
 
+    /** Whether there is a buffer. */
     explicit operator bool() const noexcept { return data_ != nullptr; }
+    /** Where its bytes are, aligned to 16. */
     UCHAR* data() const noexcept { return data_; }
     /** Its bytes; in a stream's callback those that arrived. */
     std::size_t size() const noexcept { return size_; }
@@ -62,6 +64,7 @@ public:
     UCHAR* begin() const noexcept { return data_; }
     UCHAR* end() const noexcept { return data_ + size_; }
     UCHAR& operator[](std::size_t index) const noexcept { return data_[index]; }
+    /** All of them. */
     span<UCHAR> bytes() const noexcept { return {data_, size_}; }
     /** The buffer as a T, or NULL if it has fewer bytes. A fresh buffer is zeros. */
     template <class T>

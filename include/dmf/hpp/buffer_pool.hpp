@@ -26,6 +26,7 @@ public:
     using expired_callback = std::function<void(buffer expired)>;
 
     buffer_pool() noexcept = default;
+    /** Makes a pool that has these buffers. */
     [[nodiscard]] static std::error_code create_source(const device& parent, const source_settings& settings,
                                                        buffer_pool& made) noexcept
     {
@@ -40,6 +41,7 @@ public:
             made = buffer_pool(handle, nullptr, handle, settings.buffer_size);
         return make_error_code(status);
     }
+    /** Makes a list of that Source's buffers. */
     [[nodiscard]] static std::error_code create_sink(const device& parent, const buffer_pool& source, buffer_pool& made)
     {
         return create_sink(parent, source, nullptr, made);

@@ -24,16 +24,18 @@ public:
     /** What it calls; each may be empty. */
     struct callbacks {
         /** Sees a buffer with its content before it is unused again. */
-        std::function<void(span<UCHAR> bytes, VOID* context)> on_reuse;
+        std::function<void(span<UCHAR> bytes, VOID* context)> on_reuse = nullptr;
         /** Gets a buffer whose timer has expired in the queue. */
-        std::function<void(buffer expired)> on_expired;
+        std::function<void(buffer expired)> on_expired = nullptr;
     };
 
     buffer_queue() noexcept = default;
+    /** Makes a queue that calls nobody. */
     [[nodiscard]] static std::error_code create(const device& parent, const source_settings& settings, buffer_queue& made)
     {
         return create(parent, settings, callbacks(), made);
     }
+    /** Makes a queue with all its buffers unused. */
     [[nodiscard]] static std::error_code create(const device& parent, const source_settings& settings, callbacks called,
                                                 buffer_queue& made)
     {

@@ -32,9 +32,9 @@ public:
          * Gets a completed buffer, of as many bytes as arrived, and how its Request ended. True asks for more. Moved out,
          * the buffer is the program's until the end of its scope. Empty: success goes on, failure stops the Request.
          */
-        std::function<bool(buffer& output, std::error_code error)> output;
+        std::function<bool(buffer& output, std::error_code error)> output = nullptr;
         /** Fills a buffer and its context before they are sent, and answers how many bytes to send. Empty: zeros are sent. */
-        std::function<std::size_t(span<UCHAR> input, VOID* context)> input;
+        std::function<std::size_t(span<UCHAR> input, VOID* context)> input = nullptr;
         /** Both run on passive threads, where they may block; one at a time. */
         bool passive_level = false;
     };

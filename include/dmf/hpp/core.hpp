@@ -48,7 +48,9 @@ public:
     constexpr span(C&& container) noexcept : data_(container.data()), size_(container.size())
     {
     }
+    /** Where the elements are. */
     constexpr T* data() const noexcept { return data_; }
+    /** How many there are. */
     constexpr std::size_t size() const noexcept { return size_; }
     constexpr bool empty() const noexcept { return size_ == 0; }
     constexpr T* begin() const noexcept { return data_; }
@@ -257,6 +259,7 @@ public:
 
     /** What the C functions take. */
     Handle handle() const noexcept { return handle_; }
+    /** Whether it owns an object. */
     explicit operator bool() const noexcept { return handle_ != nullptr; }
     /** The object is the caller's to delete; its callbacks stay as they are. */
     Handle release() noexcept { return std::exchange(handle_, nullptr); }
@@ -298,6 +301,7 @@ private:
 class device : public owner<WDFDEVICE> {
 public:
     device() noexcept = default;
+    /** Makes a device. */
     [[nodiscard]] static std::error_code create(device& made) noexcept
     {
         WDFDEVICE handle = nullptr;

@@ -22,6 +22,7 @@ namespace dmf {
  */
 class notify_user_with_request : public calling_owner<DMFMODULE> {
 public:
+    /** Of a Module that is made. */
     struct settings {
         /** Requests that may be pending; 0 refuses all. */
         ULONG maximum_pending_requests = 0;
@@ -37,14 +38,15 @@ public:
     /** What it calls; each may be empty. */
     struct callbacks {
         /** Completes a Request with the data, valid during the call, and the status that came with it. */
-        std::function<void(held_request request, span<const UCHAR> data, NTSTATUS status)> on_data;
+        std::function<void(held_request request, span<const UCHAR> data, NTSTATUS status)> on_data = nullptr;
         /** Completes a Request that was canceled while it was pending. */
-        std::function<void(held_request request)> on_cancel;
+        std::function<void(held_request request)> on_cancel = nullptr;
         /** Sees an entry of data after it was delivered, discarded or flushed. */
-        std::function<void(span<UCHAR> data)> on_cleanup;
+        std::function<void(span<UCHAR> data)> on_cleanup = nullptr;
     };
 
     notify_user_with_request() noexcept = default;
+    /** Makes one; with settings that are 0 it refuses everything. */
     [[nodiscard]] static std::error_code create(const device& parent, const settings& wanted, callbacks called,
                                                 notify_user_with_request& made)
     {

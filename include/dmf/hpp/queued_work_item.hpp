@@ -24,6 +24,7 @@ public:
     using work_callback = std::function<NTSTATUS(span<UCHAR> work)>;
 
     queued_work_item() noexcept = default;
+    /** Makes one of so many buffers, and what works on them. */
     [[nodiscard]] static std::error_code create(const device& parent, const source_settings& settings, work_callback work,
                                                 queued_work_item& made)
     {

@@ -67,6 +67,7 @@ public:
         }
         return make_error_code(status);
     }
+    /** As above, with the control code 0. */
     [[nodiscard]] static std::error_code create(const device& parent, span<const UCHAR> input, span<UCHAR> output,
                                                 completion_callback on_completion, request& made)
     {
@@ -203,7 +204,9 @@ public:
     /** Of a Request that a function of C handed over. */
     explicit held_request(WDFREQUEST handle) noexcept : handle_(handle) {}
 
+    /** What the C functions take. */
     WDFREQUEST handle() const noexcept { return handle_; }
+    /** Whether there is a Request to complete. */
     explicit operator bool() const noexcept { return handle_ != nullptr; }
     /** It is the caller's to complete. Not for one that is marked cancelable. */
     WDFREQUEST release() noexcept

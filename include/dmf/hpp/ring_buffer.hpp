@@ -33,6 +33,7 @@ public:
     };
 
     ring_buffer() noexcept = default;
+    /** Makes a ring of so many items, of so many bytes each. */
     [[nodiscard]] static std::error_code create(const device& parent, ULONG items, ULONG item_size,
                                                 RingBuffer_ModeType mode, ring_buffer& made) noexcept
     {

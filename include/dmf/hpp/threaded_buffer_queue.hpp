@@ -29,16 +29,17 @@ public:
          * it, or the end of the buffer's scope, with STATUS_CANCELLED; the thread takes the next one when something is
          * enqueued.
          */
-        std::function<NTSTATUS(buffer& work)> work;
+        std::function<NTSTATUS(buffer& work)> work = nullptr;
         /** The thread has started. */
-        std::function<void()> pre;
+        std::function<void()> pre = nullptr;
         /** The thread is about to end. */
-        std::function<void()> post;
+        std::function<void()> post = nullptr;
         /** Sees a buffer with its content before it is unused again. */
-        std::function<void(span<UCHAR> bytes, VOID* context)> on_reuse;
+        std::function<void(span<UCHAR> bytes, VOID* context)> on_reuse = nullptr;
     };
 
     threaded_buffer_queue() noexcept = default;
+    /** Makes a queue of so many buffers; the thread does not run yet. */
     [[nodiscard]] static std::error_code create(const device& parent, const source_settings& settings, callbacks called,
                                                 threaded_buffer_queue& made)
     {
