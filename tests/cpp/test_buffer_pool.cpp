@@ -175,7 +175,7 @@ static void a_pool_may_be_reset_in_its_own_timer_callback()
     const dmf::device device = made_device();
     dmf::buffer_pool source = made_source(device, 1, true), sink;
     std::atomic<bool> done{false};
-    const auto captured = std::make_shared<int>(0);
+    const auto captured = std::make_shared<std::atomic<int>>(0);
     CHECK(!dmf::buffer_pool::create_sink(
         device, source,
         [&, captured](dmf::buffer) {

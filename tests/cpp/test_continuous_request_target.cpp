@@ -242,7 +242,7 @@ static void single_requests_are_canceled()
 static void what_is_not_sent_calls_nobody()
 {
     const dmf::device device = made_device();
-    const auto captured = std::make_shared<int>(0);
+    const auto captured = std::make_shared<std::atomic<int>>(0);
     module_type module;
     CHECK(!module_type::create(device, DMF_CONFIG_ContinuousRequestTarget{}, {}, module));
     const auto completion = [captured](dmf::span<const UCHAR>, dmf::span<UCHAR>, std::error_code) { ++*captured; };
@@ -276,7 +276,7 @@ static void a_request_is_sent_again_from_its_completion()
 static void what_is_sent_ends_with_the_module()
 {
     const dmf::device device = made_device();
-    const auto captured = std::make_shared<int>(0);
+    const auto captured = std::make_shared<std::atomic<int>>(0);
     slow_target slow(device);
     UCHAR room[1] = {};
     {
@@ -291,7 +291,7 @@ static void what_is_sent_ends_with_the_module()
 
 static void it_may_be_reset_in_its_own_callback()
 {
-    const auto captured = std::make_shared<int>(0);
+    const auto captured = std::make_shared<std::atomic<int>>(0);
     const dmf::device device = made_device();
     dmf::target target;
     dmf::stream stream;

@@ -172,7 +172,7 @@ static void requests_end_with_the_module()
 static void it_may_be_reset_in_its_own_callback()
 {
     const dmf::device device = made_device();
-    const auto captured = std::make_shared<int>(0);
+    const auto captured = std::make_shared<std::atomic<int>>(0);
     notify_type notify;
     CHECK(!notify_type::create(device, {1, 1, 1},
                                {[&, captured](dmf::held_request, dmf::span<const UCHAR>, NTSTATUS) {

@@ -48,7 +48,7 @@ static void what_the_work_answers_comes_back_to_who_waits()
 static void deletion_does_what_is_queued_first()
 {
     std::atomic<int> done{0};
-    const auto captured = std::make_shared<int>(0);
+    const auto captured = std::make_shared<std::atomic<int>>(0);
     const dmf::device device = made_device();
     dmf::queued_work_item item = made_item(device, [&done, captured](dmf::span<UCHAR>) -> NTSTATUS {
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -63,7 +63,7 @@ static void deletion_does_what_is_queued_first()
 static void it_may_be_reset_in_its_own_callback()
 {
     std::atomic<bool> done{false};
-    const auto captured = std::make_shared<int>(0);
+    const auto captured = std::make_shared<std::atomic<int>>(0);
     const dmf::device device = made_device();
     dmf::queued_work_item item;
     CHECK(!dmf::queued_work_item::create(
@@ -82,7 +82,7 @@ static void it_may_be_reset_in_its_own_callback()
 static void what_cannot_be_made_leaves_the_owner_as_it_was()
 {
     const dmf::device device = made_device();
-    const auto captured = std::make_shared<int>(0);
+    const auto captured = std::make_shared<std::atomic<int>>(0);
     const auto work = [captured](dmf::span<UCHAR>) -> NTSTATUS { return *captured; };
     dmf::queued_work_item item;
     CHECK(dmf::queued_work_item::create(device, {2, 8}, nullptr, item) == std::errc::invalid_argument && !item);

@@ -94,7 +94,7 @@ static void a_pending_request_is_canceled_at_the_end_of_its_scope()
     const dmf::device device = made_device();
     dmf::notify_user_with_request keeper = made_keeper(device);
     std::vector<std::error_code> ends;
-    const auto captured = std::make_shared<int>(0);
+    const auto captured = std::make_shared<std::atomic<int>>(0);
     {
         dmf::request request, never;
         for (dmf::request* one : {&request, &never})
@@ -129,7 +129,7 @@ static void a_request_may_be_reset_in_its_own_completion()
 {
     const dmf::device device = made_device();
     dmf::notify_user_with_request keeper = made_keeper(device);
-    const auto captured = std::make_shared<int>(0);
+    const auto captured = std::make_shared<std::atomic<int>>(0);
     const auto request = std::make_shared<dmf::request>();
     CHECK(!dmf::request::create(
         device, {}, {},
@@ -157,7 +157,7 @@ static void a_released_request_keeps_its_callback()
 {
     const dmf::device device = made_device();
     dmf::notify_user_with_request keeper = made_keeper(device);
-    const auto captured = std::make_shared<int>(0);
+    const auto captured = std::make_shared<std::atomic<int>>(0);
     dmf::request request;
     CHECK(!dmf::request::create(device, {}, {}, [captured](std::error_code, ULONG_PTR) { ++*captured; }, request));
     CHECK(!keeper.event_request_add(request));

@@ -106,7 +106,7 @@ static void what_the_callback_throws_fails_the_request()
 
 static void a_target_may_be_reset_in_its_own_callback()
 {
-    const auto captured = std::make_shared<int>(0);
+    const auto captured = std::make_shared<std::atomic<int>>(0);
     dmf::device device = made_device();
     dmf::target target;
     dmf::continuous_request_target module;
@@ -129,7 +129,7 @@ static void a_target_may_be_reset_in_its_own_callback()
 static void the_end_of_a_recording_is_told_once()
 {
     std::atomic<int> told{0};
-    const auto captured = std::make_shared<int>(0);
+    const auto captured = std::make_shared<std::atomic<int>>(0);
     dmf::device device = made_device();
     dmf::target target;
     dmf::stream stream;
@@ -171,7 +171,7 @@ static void devices_are_enumerated()
 
 static void a_watch_tells_what_is_there_until_its_end()
 {
-    const auto captured = std::make_shared<int>(0);
+    const auto captured = std::make_shared<std::atomic<int>>(0);
     dmf::device device = made_device();
     dmf::hid_watch watch;
     int there = 0;

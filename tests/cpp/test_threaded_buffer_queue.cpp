@@ -126,7 +126,7 @@ static void it_may_be_reset_in_its_own_callback()
 {
     const dmf::device device = made_device();
     std::atomic<bool> done{false};
-    const auto captured = std::make_shared<int>(0);
+    const auto captured = std::make_shared<std::atomic<int>>(0);
     queue_type queue;
     CHECK(!queue_type::create(device, {2, 8}, works([&, captured](dmf::buffer&) -> NTSTATUS {
         queue.reset();
