@@ -28,6 +28,8 @@ for program in stream_hid record_hid hid_stream_test; do
     fi
     OPTIONS+=(--bin "$BUILD_DIR/$program")
 done
+# Where there is a C++ compiler.
+[ -x "$BUILD_DIR/hid_cpp_test" ] && OPTIONS+=(--bin "$BUILD_DIR/hid_cpp_test")
 # A program that is linked statically needs none; the others ask for the library by its short name.
 for library in "$BUILD_DIR"/libdmf.so.*; do
     [ -e "$library" ] && OPTIONS+=(--bin "$library")

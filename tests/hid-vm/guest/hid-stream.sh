@@ -118,6 +118,23 @@ record_and_replay() {
     check "  reports and bytes" "$(sed -n 's/^\(.* bytes\) in .*/\1/p' /tmp/replay.out)" "50 reports, 3200 bytes"
 }
 
+# ---- dmf.hpp
+
+cpp_until_unplugged() {
+    start_uhid_device
+    forget /tmp/cpp.out
+    hid_cpp_test "$node" > /tmp/cpp.out &
+    cpp_pid=$!
+    wait_for /tmp/cpp.out '^READY' > /dev/null
+    say_to_device "blast 300 1000"
+    say_to_device destroy
+    wait "$cpp_pid"
+    check "hid_cpp_test: exit status" $? 0
+    check "  what it has seen" "$(sed -n 's/^SEEN //p' /tmp/cpp.out)" \
+        "listed 1 thrown 1 arrived 1 gone 1 removed 1 threw 1 reports 300 gaps 0"
+    end_uhid_device
+}
+
 # run_both_ways TEST…: with the descriptor, and through hidapi's own read.
 run_both_ways() {
     for way in descriptor slices; do
@@ -147,6 +164,7 @@ stream_until_interrupted
 stream_until_unplugged
 stream_hid_refuses
 record_and_replay
+! command -v hid_cpp_test > /dev/null || cpp_until_unplugged
 check "crashes that the kernel saw" "$(dmesg | grep -c 'segfault\|general protection\|Oops\|BUG:')" 0
 
 if [ "$failures" = 0 ]; then
