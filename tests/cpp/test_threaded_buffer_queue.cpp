@@ -109,16 +109,26 @@ static void work_that_is_moved_out_is_pending()
     CHECK(fetched(queue, 'r') && fetched(queue, 's'));
 }
 
-static void waiting_work_ends_when_the_device_goes()
+static void waiting_work_ends_when_it_is_flushed_or_the_device_goes()
 {
     dmf::device device = made_device();
     queue_type queue = made_queue(device, works([](dmf::buffer&) -> NTSTATUS { return STATUS_SUCCESS; }));
     std::error_code ended;
-    std::thread waits([&] { ended = queue.enqueue_and_wait(fetched(queue, 'w')); }); // never started
+    dmf::buffer work;
+    const auto wait_in_vain = [&] { // the thread was never started
+        work = fetched(queue, 'w');
+        ended = queue.enqueue_and_wait(std::move(work));
+    };
+    std::thread waits(wait_in_vain);
+    CHECK(eventually([&] { return queue.count() == 1; }));
+    queue.flush();
+    waits.join();
+    CHECK(ended == std::errc::operation_canceled && !work);
+    std::thread waits_too(wait_in_vain);
     CHECK(eventually([&] { return queue.count() == 1; }));
     device.reset();
-    waits.join();
-    CHECK(ended == std::errc::operation_canceled);
+    waits_too.join();
+    CHECK(ended == std::errc::operation_canceled && !work);
     queue.release(); // it went with its device
 }
 
@@ -167,6 +177,6 @@ int main()
 {
     return run({TEST(the_thread_works_through_the_queue), TEST(what_the_work_answers_comes_back_to_who_waits),
                 TEST(who_waits_for_what_is_refused_keeps_the_buffer), TEST(work_that_is_moved_out_is_pending),
-                TEST(waiting_work_ends_when_the_device_goes), TEST(it_may_be_reset_in_its_own_callback),
+                TEST(waiting_work_ends_when_it_is_flushed_or_the_device_goes), TEST(it_may_be_reset_in_its_own_callback),
                 TEST(buffers_outlive_their_queue), TEST(what_cannot_be_made_leaves_the_owner_as_it_was)});
 }
