@@ -15,6 +15,9 @@ static void one_that_cannot_be_opened_leaves_its_owner_untouched()
     CHECK(dmf::target::open_hid(device, params, target) == status(STATUS_OBJECT_NAME_NOT_FOUND));
     CHECK(dmf::target::create_client(device, nullptr, target) == std::errc::invalid_argument && !target);
     CHECK(!dmf::target::open_recording(device, recording, 0, 1, target) && target);
+    const WDFIOTARGET handle = target.handle();
+    CHECK(dmf::target::open_recording(device, "no such file", 0, 1, target) && target.handle() == handle);
+    CHECK(dmf::target::open_hid(device, params, target) && target.handle() == handle);
 }
 
 struct sender {
@@ -157,6 +160,7 @@ static void devices_are_enumerated()
         CHECK(information.Path && information.Product);
         return ++counted > 0;
     });
+    CHECK(!error);
     const auto first = [&](const DMF_HID_DEVICE_INFORMATION&) { return ++until_first < 1; };
     CHECK(dmf::hid_enumerate(first) == error && until_first == (counted > 0 ? 1 : 0));
     bool thrown = false;
@@ -166,7 +170,7 @@ static void devices_are_enumerated()
         thrown = three == 3;
     }
     CHECK(thrown == (counted > 0));
-    std::printf("%d devices: %s\n", counted, error ? error.message().c_str() : "told");
+    std::printf("%d devices\n", counted);
 }
 
 static void a_watch_tells_what_is_there_until_its_end()
