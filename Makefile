@@ -53,9 +53,10 @@ fuzz: test-tools ## run the fuzz targets, each for SECONDS=60; TARGET=calls: one
 	@fuzz/run.sh $(BUILD) $(or $(SECONDS),60) $(or $(TARGET),$(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs))))
 
 .PHONY: headers
-headers: ## generate the headers, the list of symbols and the third-party notices
+headers: ## generate the headers, the lists of symbols and of ABI facts, and the third-party notices
 	cargo run --quiet -p xtask -- headers
 	cargo run --quiet -p xtask -- symbols
+	cargo run --quiet -p xtask -- abi
 	cargo run --quiet -p xtask -- notices
 
 .PHONY: docs

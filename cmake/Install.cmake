@@ -12,6 +12,8 @@ install(FILES
   DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dev)
 install(DIRECTORY include/ DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT dev 
   FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
+# For bindings in other languages.
+install(FILES abi/abi.json DESTINATION "${CMAKE_INSTALL_DATADIR}/dmf" COMPONENT dev)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/dmf")
 configure_package_config_file(cmake/dmfConfig.cmake.in dmfConfig.cmake

@@ -15,6 +15,7 @@ endif()
 
 include(cmake/TestPrograms.cmake)
 include(cmake/TestHeaders.cmake)
+include(cmake/TestAbiFacts.cmake)
 include(cmake/TestSanitizers.cmake)
 include(cmake/TestProcess.cmake)
 include(cmake/TestFuzz.cmake)

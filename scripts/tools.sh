@@ -28,6 +28,10 @@ if [ "$stage" = all ]; then
         [abidiff]=abigail-tools
         [dpkg-shlibdeps]=dpkg-dev
         [lintian]=lintian
+        [mcs]=mono-mcs
+        [mono]=mono-runtime
+        [go]=golang-go
+        [nim]=nim
     )
 fi
 
@@ -50,6 +54,10 @@ fi
 # cargo-c, which a test builds, speaks TLS.
 if [ "$stage" = all ] && ! [ -e /usr/include/openssl/ssl.h ]; then
     packages+=" libssl-dev"
+fi
+# Debian's Python comes without what `python3 -m venv` needs.
+if [ "$stage" = all ] && ! python3 -c 'import ensurepip' 2>/dev/null; then
+    packages+=" python3-venv"
 fi
 # What the benchmark compares with: headers, not commands.
 if [ "$stage" = all ] || [ "$stage" = bench ]; then

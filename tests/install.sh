@@ -46,6 +46,7 @@ configure -DCMAKE_INSTALL_LIBDIR=lib
 "$cmake" --install "$work/build" --prefix "$work/usual" >"$work/log"
 has "$work/usual" lib include
 [ -f "$work/usual/share/dmf/70-dmf-hid.rules" ] || fail "no udev rule"
+cmp abi/abi.json "$work/usual/share/dmf/abi.json"
 
 # SameMinorVersion: another minor version is refused, an earlier one too.
 IFS=. read -r major minor _ <<<"$version"
