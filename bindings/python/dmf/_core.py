@@ -88,13 +88,15 @@ class Object:
 
     def __init__(self, device: Optional[Device]) -> None:
         self._handle = c_void_p()
+        self._number = 0
         self._device = device
         self._error: Optional[BaseException] = None
 
     def _made(self, status: int) -> None:
         """The library has filled in the handle, or says why not."""
         check(status)
-        _live[self._handle.value or 0] = self
+        self._number = self._handle.value or 0
+        _live[self._number] = self
         if self._device is not None:
             self._device._children[self] = None
 
@@ -123,14 +125,15 @@ class Object:
 
     def _delete(self) -> None:
         handle, self._handle = self._handle, c_void_p()
-        if not handle:
+        if handle:
+            lib.WdfObjectDelete(handle)
+        # From inside its own callback the object is deleted once that has returned, and more callbacks may come until
+        # then: it stays until it is closed again, by its Device at the latest.
+        if self in _running.__dict__.get("objects", []):
             return
-        lib.WdfObjectDelete(handle)
+        _live.pop(self._number, None)
         if self._device is not None:
             self._device._children.pop(self, None)
-        # Inside its own callback the object is deleted once that has returned, and more callbacks may come until then.
-        if self not in _running.__dict__.get("objects", []):
-            _live.pop(handle.value or 0, None)
 
     def close(self) -> None:
         """Waits for its callbacks, except from inside one."""

@@ -271,20 +271,20 @@ class HidWatch(Object):
     ) -> None:
         super().__init__(device)
         self._on_change = on_change
-        self._number = next(_numbers)
-        _watches[self._number] = self
+        self._key = next(_numbers)
+        _watches[self._key] = self
         params = hid_params(path, vendor, product, None)
         try:
             self._made(
-                lib.DMF_Hid_WatchStart(device._handle, byref(params), _changed, self._number, byref(self._handle))
+                lib.DMF_Hid_WatchStart(device._handle, byref(params), _changed, self._key, byref(self._handle))
             )
         except BaseException:
-            del _watches[self._number]
+            del _watches[self._key]
             raise
 
     def _delete(self) -> None:
         super()._delete()
-        _watches.pop(self._number, None)
+        _watches.pop(self._key, None)
 
 
 @callback(_abi.EVT_DMF_Hid_Change)
@@ -347,9 +347,13 @@ class Request(Object):
         if self._handle and self._submitted and self._completion is None:
             self.cancel()
             lib.DMF_Request_Wait(self._handle, 0, None, None)
-        number = self._handle.value or 0
-        super().close()
-        _live.pop(number, None)  # also from inside on_complete: no other callback comes
+        try:
+            super().close()
+        finally:
+            # Also from inside on_complete: no other callback comes.
+            _live.pop(self._number, None)
+            if self._device is not None:
+                self._device._children.pop(self, None)
 
     def _answer(self, data: Bytes, status: int) -> None:
         """Completes it, from a callback of a Module that has it."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Callable, List, Tuple
 
 import dmf
+from dmf import _core, _targets
 
 # The tests may be run from a copy, beside an installed package.
 TOP = Path(os.environ.get("DMF_SOURCE") or Path(__file__).resolve().parents[3])
@@ -24,6 +25,8 @@ class TestWithDevice(unittest.TestCase):
         self.device.close()
         dmf.set_misuse_handler(None)
         self.assertEqual(self.misuse, [])
+        # Nothing is kept of what is over.
+        self.assertEqual((_core._live, _targets._incoming, _targets._watches), ({}, {}, {}))
 
     def assert_status(self, status: int, call: Callable[[], object]) -> None:
         with self.assertRaises(dmf.Error) as caught:
