@@ -25,9 +25,8 @@ add_test(NAME docs_site
   WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
 set_tests_properties(docs_site PROPERTIES LABELS all SKIP_RETURN_CODE 77 TIMEOUT 300)
 
-# The steps from the repository to a program of one's own, as README.md has them. They build, so nothing else may.
+# The steps from a clone of the repository to programs of one's own, as README.md has them.
 add_test(NAME newcomer
-  COMMAND "${CMAKE_COMMAND}" -E env "CARGO_TARGET_DIR=${DMF_CARGO_TARGET_DIR}"
-          "${BASH_PROGRAM}" tests/newcomer.sh "${CMAKE_CURRENT_BINARY_DIR}"
+  COMMAND "${BASH_PROGRAM}" tests/newcomer.sh
   WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
-set_tests_properties(newcomer PROPERTIES LABELS all RUN_SERIAL ON TIMEOUT 1800)
+set_tests_properties(newcomer PROPERTIES LABELS all SKIP_RETURN_CODE 77 TIMEOUT 1800)

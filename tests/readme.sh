@@ -56,13 +56,13 @@ run() {
 }
 
 shopt -s nullglob
-for document in README.md docs/*.md docs/modules/*.md; do
+for document in README.md docs/*.md docs/modules/*.md bindings/*/README.md; do
     folder=$work/$document
     mkdir -p "$folder"
     programs_of "$document" "$folder"
     programs=("$folder"/*.c "$folder"/*.cpp "$folder"/*.python)
     case $document in
-    README.md | docs/modules/*) [ ${#programs[@]} -gt 0 ] || fail "$document has no C program" ;;
+    README.md | docs/modules/* | bindings/*) [ ${#programs[@]} -gt 0 ] || fail "$document has no program" ;;
     esac
     for source in "${programs[@]}"; do
         run "$document" "$source"
