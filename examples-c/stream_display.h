@@ -1,6 +1,6 @@
 /*
  * What stream_hid shows of a stream: the rate over the last minute, and how long apart the reports came. It knows nothing
- * of the library: copy it with stream_hid.c, or leave it out with the lines there that name it.
+ * of the library. stream_output.h draws with it.
  *
  * The times are those between one call of the callback and the next. When a report left its device nobody tells, so this
  * is no latency: it is the device's own rhythm and whatever the system and the library add to it.

@@ -6,29 +6,28 @@
  *   2. a target: the HID device or the recording,
  *   3. a DMF_ContinuousRequestTarget, which keeps a number of read Requests waiting at the target and hands every report
  *      to a callback, in a buffer of its own pool.
+ *
+ * This file is the stream. The headers beside it are the command line (stream_options.h), what is printed
+ * (stream_output.h) and the picture on a terminal (stream_display.h); copy them with it, or the three steps alone.
  */
 #define _POSIX_C_SOURCE 200809L
 
-#include "stream_display.h"
+#include "stream_options.h"
+#include "stream_output.h"
 
 #include <dmf.h>
 
 #include <errno.h>
+#include <locale.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 /* The report ID and the longest report that the system delivers. */
 #define REPORT_SIZE_MAX (1 + 16384)
-/* So many bytes of the last report are shown: on a terminal the line has to fit, and in a log it may be longer. */
-#define BYTES_SHOWN_ON_TERMINAL 8
-#define BYTES_SHOWN_IN_LINES 64
 /* Rows for the CSV file that the callback can be ahead of who writes them. */
 #define ROWS_WAITING 65536
 
@@ -40,34 +39,7 @@ typedef struct
     ULONG Size;
 } ROW;
 
-/* What the callback counts, and the program shows. It is the device's context. */
-typedef struct
-{
-    pthread_mutex_t Lock;
-    ULONGLONG Limit; /* stop after so many reports; 0: no limit */
-    ULONGLONG Reports;
-    ULONGLONG Bytes;
-    NTSTATUS Failure; /* what ended the stream, if something did */
-    UCHAR Last[BYTES_SHOWN_IN_LINES];
-    size_t LastSize;
-    GAPS Gaps;
-    DMFMODULE Rows; /* a ring of ROWs, if there is a CSV file */
-    ULONGLONG RowsLost;
-} STREAM_CONTEXT;
 WDF_DECLARE_CONTEXT_TYPE_WITH_NAME(STREAM_CONTEXT, StreamContextGet)
-
-typedef struct
-{
-    const char* Device;
-    const char* Csv;
-    bool List;
-    bool Json;
-    ULONGLONG Count;
-    ULONG Seconds;
-    ULONG Requests;
-    double Speed;
-    ULONG Repeat;
-} OPTIONS;
 
 static volatile sig_atomic_t interrupted;
 
@@ -75,13 +47,6 @@ static void interrupt(int signal_number)
 {
     (void)signal_number;
     interrupted = 1;
-}
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 /* -------------------------------------------------------------------------------------------- the stream */
@@ -155,156 +120,6 @@ static NTSTATUS stream_create(WDFDEVICE device, ULONG requests, DMFMODULE* modul
     return DMF_ContinuousRequestTarget_Create(device, &attributes, WDF_NO_OBJECT_ATTRIBUTES, module);
 }
 
-/* ------------------------------------------------------------------------------------------- the display */
-
-static void print_bytes(const UCHAR* bytes, size_t size, size_t shown)
-{
-    for (size_t i = 0; i < size && i < shown; i++)
-    {
-        printf(" %02x", bytes[i]);
-    }
-    printf("%s", size > shown ? " ..." : "");
-}
-
-static DMF_IO_TARGET_STATISTICS statistics_get(WDFIOTARGET target)
-{
-    DMF_IO_TARGET_STATISTICS statistics;
-    memset(&statistics, 0, sizeof(statistics));
-    statistics.Size = sizeof(statistics);
-    (void)DMF_IoTarget_StatisticsGet(target, &statistics);
-    return statistics;
-}
-
-/* How what has come is shown. */
-typedef enum
-{
-    Show_Lines,  /* a line now and then */
-    Show_Line,   /* one line, written over again and again */
-    Show_Screen, /* the rate of the last minute and the times between reports as well */
-    Show_Json,
-} SHOW;
-
-/* A program's or file's text as JSON has it. */
-static void json_text(const char* text)
-{
-    putchar('"');
-    for (; *text != '\0'; text++)
-    {
-        unsigned char byte = (unsigned char)*text;
-        if (byte < 0x20 || byte == 0x7f)
-        {
-            printf("\\u%04x", byte);
-        }
-        else
-        {
-            printf("%s%c", byte == '"' || byte == '\\' ? "\\" : "", byte);
-        }
-    }
-    putchar('"');
-}
-
-/* Members that both a second and the summary have. */
-static void json_counts(const STREAM_CONTEXT* stream, WDFIOTARGET target, double rate)
-{
-    DMF_IO_TARGET_STATISTICS statistics = statistics_get(target);
-    size_t shown = stream->LastSize < BYTES_SHOWN_IN_LINES ? stream->LastSize : BYTES_SHOWN_IN_LINES;
-
-    printf("\"reports\": %llu, \"bytes\": %llu, \"reports_per_second\": %.1f, \"dropped\": %llu, "
-           "\"overruns_suspected\": %llu, \"last_report\": \"",
-           (unsigned long long)stream->Reports, (unsigned long long)stream->Bytes, rate,
-           (unsigned long long)statistics.ReportsDropped, (unsigned long long)statistics.OverrunsSuspected);
-    for (size_t i = 0; i < shown; i++)
-    {
-        printf("%02x", stream->Last[i]);
-    }
-    printf("\"");
-}
-
-/* What was shown last, to show the difference. */
-typedef struct
-{
-    SHOW How;
-    double Begin;
-    double Time;
-    ULONGLONG Reports;
-    ULONGLONG Bytes;
-    double SecondTime; /* the same for the rate of a whole second */
-    ULONGLONG SecondReports;
-    RATES Rates;
-    bool Drawn;
-} DISPLAY;
-
-static void line_show(const STREAM_CONTEXT* stream, WDFIOTARGET target, const DISPLAY* display, double elapsed)
-{
-    bool terminal = display->How != Show_Lines;
-    DMF_IO_TARGET_STATISTICS statistics = statistics_get(target);
-
-    printf("%s%8.0f reports/s %9.0f bytes/s %5llu dropped |", terminal ? "\r" : "",
-           (double)(stream->Reports - display->Reports) / elapsed, (double)(stream->Bytes - display->Bytes) / elapsed,
-           (unsigned long long)statistics.ReportsDropped);
-    print_bytes(stream->Last, stream->LastSize, terminal ? BYTES_SHOWN_ON_TERMINAL : BYTES_SHOWN_IN_LINES);
-    printf("%s", terminal ? "\033[K" : "\n");
-}
-
-static void screen_show(const STREAM_CONTEXT* stream, WDFIOTARGET target, DISPLAY* display, double elapsed)
-{
-    bool blocks = display_has_blocks();
-
-    if (display->Drawn)
-    {
-        printf("\033[%dA", DISPLAY_LINES);
-    }
-    display->Drawn = true;
-    line_show(stream, target, display, elapsed);
-    printf("\n\033[K\nreports/s, the last minute (most: %.0f)\033[K\n", rates_highest(&display->Rates));
-    rates_draw(&display->Rates, blocks);
-    printf("time between reports\033[K\n");
-    gaps_draw(&stream->Gaps, blocks);
-}
-
-/* Shows what has come since the last time. */
-static void progress_show(STREAM_CONTEXT* stream, WDFIOTARGET target, DISPLAY* display)
-{
-    double now = seconds_now();
-    double elapsed = now - display->Time;
-
-    pthread_mutex_lock(&stream->Lock);
-    if (now - display->SecondTime >= 1)
-    {
-        rates_add(&display->Rates, (double)(stream->Reports - display->SecondReports) / (now - display->SecondTime));
-        display->SecondTime = now;
-        display->SecondReports = stream->Reports;
-    }
-    if (display->How == Show_Json)
-    {
-        printf("{\"type\": \"progress\", \"seconds\": %.3f, ", now - display->Begin);
-        json_counts(stream, target, (double)(stream->Reports - display->Reports) / elapsed);
-        printf("}\n");
-    }
-    else if (display->How == Show_Screen)
-    {
-        screen_show(stream, target, display, elapsed);
-    }
-    else
-    {
-        line_show(stream, target, display, elapsed);
-    }
-    display->Reports = stream->Reports;
-    display->Bytes = stream->Bytes;
-    display->Time = now;
-    pthread_mutex_unlock(&stream->Lock);
-    fflush(stdout);
-}
-
-static SHOW show_choose(const OPTIONS* options)
-{
-    if (options->Json)
-    {
-        return Show_Json;
-    }
-    return display_fits() ? Show_Screen : isatty(STDOUT_FILENO) ? Show_Line : Show_Lines;
-}
-
 /* Writes the rows that wait. */
 static void rows_write(const STREAM_CONTEXT* stream, FILE* csv, double begin)
 {
@@ -351,50 +166,6 @@ static void watch(STREAM_CONTEXT* stream, DMFMODULE module, WDFIOTARGET target, 
     printf("%s", display.How == Show_Line ? "\n" : "");
 }
 
-static void summary_show(const STREAM_CONTEXT* stream, WDFIOTARGET target, double elapsed, const OPTIONS* options)
-{
-    DMF_IO_TARGET_STATISTICS statistics = statistics_get(target);
-    const GAPS* gaps = &stream->Gaps;
-    double rate = elapsed > 0 ? (double)stream->Reports / elapsed : 0.0;
-    double mean = gaps->Gaps > 0 ? gaps->Sum / (double)gaps->Gaps * 1e3 : 0.0;
-
-    if (options->Json)
-    {
-        printf("{\"type\": \"summary\", \"device\": ");
-        json_text(options->Device);
-        printf(", \"seconds\": %.3f, ", elapsed);
-        json_counts(stream, target, rate);
-        printf(", \"milliseconds_between_reports\": {\"mean\": %.6f, \"longest\": %.6f, \"classes\": [", mean,
-               gaps->Longest * 1e3);
-        for (int i = 0; i < GAP_CLASSES; i++)
-        {
-            if (i < GAP_CLASSES - 1)
-            {
-                printf("{\"up_to\": %.2f, \"count\": %llu}, ", gap_class_limit(i), gaps->Count[i]);
-            }
-            else
-            {
-                printf("{\"up_to\": null, \"count\": %llu}", gaps->Count[i]);
-            }
-        }
-        printf("]}, \"ended_by\": \"%s\"}\n", DMF_StatusName(stream->Failure));
-        return;
-    }
-    printf("%llu reports, %llu bytes in %.1f s (%.0f reports/s); %llu dropped, %llu overruns suspected\n",
-           (unsigned long long)stream->Reports, (unsigned long long)stream->Bytes, elapsed, rate,
-           (unsigned long long)statistics.ReportsDropped, (unsigned long long)statistics.OverrunsSuspected);
-    if (stream->Reports > 0)
-    {
-        printf("last report:");
-        print_bytes(stream->Last, stream->LastSize, BYTES_SHOWN_IN_LINES);
-        printf("\n");
-    }
-    if (gaps->Gaps > 0)
-    {
-        printf("time between reports: %.3f ms on average, %.3f ms at most\n", mean, gaps->Longest * 1e3);
-    }
-}
-
 /* ------------------------------------------------------------------------------------------- the devices */
 
 static EVT_DMF_Hid_Enumeration DeviceFound;
@@ -426,57 +197,6 @@ static int devices_list(void)
         return 1;
     }
     return 0;
-}
-
-/* VVVV:PPPP, both in hexadecimal. */
-static bool identity_parse(const char* text, USHORT* vendor, USHORT* product)
-{
-    static const char digits[] = "0123456789abcdefABCDEF";
-    unsigned int v, p;
-
-    if (strlen(text) != 9 || strspn(text, digits) != 4 || strspn(text + 5, digits) != 4 ||
-        sscanf(text, "%4x:%4x", &v, &p) != 2)
-    {
-        return false;
-    }
-    *vendor = (USHORT)v;
-    *product = (USHORT)p;
-    return true;
-}
-
-/* A file, or what looks like the name of one that is missing. */
-static bool is_recording(const char* path)
-{
-    struct stat information;
-
-    if (stat(path, &information) == 0)
-    {
-        return S_ISREG(information.st_mode);
-    }
-    return strncmp(path, "/dev/", 5) != 0 && strchr(path, ':') == NULL;
-}
-
-/* Whether the argument can be a device at all; if not, says what it should have been. */
-static bool device_is_named(const char* text)
-{
-    struct stat information;
-    USHORT vendor, product;
-
-    if (stat(text, &information) == 0)
-    {
-        if (S_ISDIR(information.st_mode))
-        {
-            fprintf(stderr, "stream_hid: %s is a folder, not a device or a recording\n", text);
-            return false;
-        }
-        return true;
-    }
-    if (strchr(text, ':') != NULL && strchr(text, '/') == NULL && !identity_parse(text, &vendor, &product))
-    {
-        fprintf(stderr, "stream_hid: %s is not VVVV:PPPP: four hexadecimal digits each, such as 046d:c52b\n", text);
-        return false;
-    }
-    return true;
 }
 
 static NTSTATUS target_open(WDFDEVICE device, const OPTIONS* options, WDFIOTARGET* target)
@@ -653,133 +373,6 @@ Exit:
     /* The module and the target are its children. */
     WdfObjectDelete(device);
     return result;
-}
-
-/* ------------------------------------------------------------------------------------------- the options */
-
-static const char usage_text[] =
-    "Usage: stream_hid [OPTIONS] DEVICE\n"
-    "       stream_hid --list\n"
-    "Shows the reports of a HID device as they come. Ctrl-C ends it with a summary.\n"
-    "\n"
-    "DEVICE is /dev/hidrawN, VVVV:PPPP (vendor and product, hexadecimal) or the path of a recording.\n"
-    "  --list         list the HID devices that are connected\n"
-    "  --json         print a JSON object each second, and one at the end\n"
-    "  --csv FILE     write a row for each report: when it came, its bytes, the time since the one before\n"
-    "  --count N      end after N reports\n"
-    "  --seconds N    end after N seconds\n"
-    "  --requests N   keep N read Requests waiting at the device (4)\n"
-    "  --speed X      recordings: X times as fast as recorded (1); 0: as fast as possible\n"
-    "  --repeat N     recordings: play N times (1); 0: for ever\n"
-    "  --help         this text\n";
-
-static bool number_parse(const char* text, ULONGLONG maximum, ULONGLONG* value)
-{
-    char* end;
-
-    if (text == NULL || text[0] < '0' || text[0] > '9')
-    {
-        return false;
-    }
-    errno = 0;
-    *value = strtoull(text, &end, 10);
-    return errno == 0 && *end == '\0' && *value <= maximum;
-}
-
-static bool factor_parse(const char* text, double* value)
-{
-    char* end;
-
-    if (text == NULL || text[0] == '\0')
-    {
-        return false;
-    }
-    *value = strtod(text, &end);
-    return *end == '\0' && *value >= 0 && *value <= 1e9;
-}
-
-static bool options_parse(int argc, char** argv, OPTIONS* options)
-{
-    for (int i = 1; i < argc; i++)
-    {
-        const char* name = argv[i];
-        const char* text = i + 1 < argc ? argv[i + 1] : NULL;
-        ULONGLONG number = 0;
-        bool valid;
-
-        if (strcmp(name, "--list") == 0)
-        {
-            options->List = true;
-            continue;
-        }
-        if (strcmp(name, "--json") == 0)
-        {
-            options->Json = true;
-            continue;
-        }
-        if (name[0] != '-')
-        {
-            if (options->Device != NULL)
-            {
-                fprintf(stderr, "stream_hid: one DEVICE, please: %s is the second\n", name);
-                return false;
-            }
-            options->Device = name;
-            continue;
-        }
-
-        if (strcmp(name, "--csv") == 0)
-        {
-            if (text == NULL)
-            {
-                fprintf(stderr, "stream_hid: --csv needs the name of a file\n");
-                return false;
-            }
-            options->Csv = text;
-            i++;
-            continue;
-        }
-        if (strcmp(name, "--count") == 0)
-        {
-            valid = number_parse(text, UINT64_MAX, &options->Count);
-        }
-        else if (strcmp(name, "--seconds") == 0)
-        {
-            valid = number_parse(text, UINT32_MAX, &number);
-            options->Seconds = (ULONG)number;
-        }
-        else if (strcmp(name, "--requests") == 0)
-        {
-            valid = number_parse(text, 1024, &number) && number > 0;
-            options->Requests = (ULONG)number;
-        }
-        else if (strcmp(name, "--speed") == 0)
-        {
-            valid = factor_parse(text, &options->Speed);
-        }
-        else if (strcmp(name, "--repeat") == 0)
-        {
-            valid = number_parse(text, UINT32_MAX, &number);
-            options->Repeat = (ULONG)number;
-        }
-        else
-        {
-            fprintf(stderr, "stream_hid: unknown option %s\n", name);
-            return false;
-        }
-        if (!valid)
-        {
-            fprintf(stderr, "stream_hid: %s needs a number, not \"%s\"\n", name, text != NULL ? text : "");
-            return false;
-        }
-        i++;
-    }
-    if (options->Device == NULL && !options->List)
-    {
-        fprintf(stderr, "stream_hid: which DEVICE?\n");
-        return false;
-    }
-    return options->Device == NULL || device_is_named(options->Device);
 }
 
 int main(int argc, char** argv)
