@@ -77,9 +77,9 @@ abi: build ## write the dump of the C ABI that test-all compares with
 	tests/abi.sh $(BUILD) $(or $(CC),cc) $$(cat abi/version) --write
 
 .PHONY: package
-package: tools ## make Debian packages and a tarball in build/package/packages
+package: tools ## make Debian packages and a tarball in build/package/packages (MAINTAINER="Name <address>")
 	@cmake -S . -B $(BUILD)/package --log-level=WARNING -DCMAKE_INSTALL_PREFIX=/usr -DDMF_DEBIAN=ON \
-	    -DDMF_BUILD_EXAMPLES=OFF -DDMF_BUILD_TESTS=OFF
+	    -DDMF_BUILD_EXAMPLES=OFF -DDMF_BUILD_TESTS=OFF $(if $(MAINTAINER),-DDMF_MAINTAINER='$(MAINTAINER)')
 	@cmake --build $(BUILD)/package
 	@cd $(BUILD)/package && cpack
 

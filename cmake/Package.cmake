@@ -1,7 +1,9 @@
 # Debian packages and a tarball. `make package` configures for them: below /usr, with DMF_DEBIAN.
 
 set(CPACK_PACKAGE_VENDOR "The dmf authors")
-set(CPACK_PACKAGE_CONTACT "The dmf authors <dmf@localhost>")
+# Who answers for the packages: whoever builds them for others. The default is nobody's address (a reserved domain).
+set(DMF_MAINTAINER "The dmf authors <dmf@example.org>" CACHE STRING "Maintainer of the Debian packages, Name <address>")
+set(CPACK_PACKAGE_CONTACT "${DMF_MAINTAINER}")
 set(CPACK_PACKAGE_VERSION "${PROJECT_VERSION}")
 set(CPACK_GENERATOR DEB TGZ)
 set(CPACK_PACKAGE_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/packages")
