@@ -24,6 +24,8 @@ has() {
     done
     [[ $(pkg-config_of "$lib" --libs) == *-ldmf* ]] || fail "dmf.pc does not name the library"
     [[ $(pkg-config_of "$lib" --static --libs) == *" $native"* ]] || fail "dmf.pc does not name, for static programs: $native"
+    grep -qF "INTERFACE_LINK_LIBRARIES \"${native// /;}\"" "$lib/cmake/dmf/dmfTargets.cmake" ||
+        fail "dmf::static does not name: $native"
     [ "$(pkg-config_of "$lib" --modversion)" = "$version" ] || fail "dmf.pc has another version"
 }
 pkg-config_of() {

@@ -67,7 +67,10 @@ builds_with_pkg_config() {
     "$c" -std=gnu11 "$source/stream.c" -o "$work/c_pkg_config_static" $(pkg-config --cflags dmf) $flags
     # shellcheck disable=SC2046,SC2086
     "$cxx" -std=c++17 "$source/stream.cpp" -o "$work/cpp_pkg_config_static" $(pkg-config --cflags dmf) $flags
-    for language in c cpp; do
-        runs static "$work/${language}_pkg_config_static" "$recording"
+    # What the compiler links by itself could stand in for what dmf.pc does not name.
+    # shellcheck disable=SC2046,SC2086
+    "$c" -std=gnu11 -nodefaultlibs "$source/stream.c" -o "$work/c_pkg_config_static_alone" $(pkg-config --cflags dmf) $flags
+    for program in c_pkg_config_static cpp_pkg_config_static c_pkg_config_static_alone; do
+        runs static "$work/$program" "$recording"
     done
 }
