@@ -28,6 +28,7 @@ if [ "$stage" = all ]; then
         [abidiff]=abigail-tools
         [dpkg-shlibdeps]=dpkg-dev
         [lintian]=lintian
+        [git]=git
         [mcs]=mono-mcs
         [mono]=mono-runtime
         [go]=golang-go

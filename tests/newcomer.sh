@@ -25,6 +25,8 @@ if ! python3 -c 'import ensurepip' 2>/dev/null; then
     echo "SKIPPED: no venv (Debian package python3-venv)"
     exit 77
 fi
+# The folder may be another user's.
+printf '[safe]\n\tdirectory = *\n' >"$HOME/.gitconfig"
 if ! git rev-parse --git-dir >/dev/null 2>&1; then
     echo "SKIPPED: this folder is no repository that could be cloned"
     exit 77
@@ -54,10 +56,6 @@ SH
 } >"$HOME/steps"
 for command in "git clone" "make demo" "make install" "cmake --install" "cc " "c++ " "pip\" install" "stream.py"; do
     grep -qF "$command" "$HOME/steps" || fail "no README says how to: $command"
-done
-# Every other document's commands would go unseen here.
-for document in docs/*.md docs/modules/*.md; do
-    [ -z "$(shell_of "$document")" ] || fail "$document has commands that no test runs"
 done
 
 cd "$HOME"

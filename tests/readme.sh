@@ -55,8 +55,22 @@ run() {
     done <"$work/out"
 }
 
+# blocks_are_known DOCUMENT: each block is one that a test runs, or says that it is only text. newcomer.sh runs the commands
+# (sh) of the READMEs, and the project (cmake) of README.md.
+blocks_are_known() {
+    local known="c|cpp|python|text"
+    case $1 in
+    README.md) known+="|sh|cmake" ;;
+    bindings/*) known+="|sh" ;;
+    esac
+    awk '/^ *```/ { if (!inside) print FILENAME ":" FNR ": " $0; inside = !inside }' "$1" |
+        grep -vE ": *\`\`\`($known)\$" >"$work/unknown" || return 0
+    fail "no test runs this block: $(cat "$work/unknown")"
+}
+
 shopt -s nullglob
 for document in README.md docs/*.md docs/modules/*.md bindings/*/README.md; do
+    blocks_are_known "$document"
     folder=$work/$document
     mkdir -p "$folder"
     programs_of "$document" "$folder"
