@@ -41,11 +41,12 @@ bench-hid: build ## compare HID streaming with a plain loop and with the C libra
 	@tests/hid-vm/bench/run.sh $(BUILD)
 
 .PHONY: bench
-bench: ## measure beside other libraries; prints a table, writes docs/performance.md
+bench: ## measure beside other libraries (ROWS=a,b: only those); prints tables, writes docs/performance.md
 	@scripts/tools.sh bench
 	@cmake -S . -B $(BUILD) --log-level=WARNING
 	@cmake --build $(BUILD) --target dmf_bench
-	$(BUILD)/dmf_bench --document docs/performance.md
+	$(BUILD)/dmf_bench $(if $(ROWS),--only $(ROWS),--save $(BUILD)/performance.tsv)
+	$(if $(ROWS),,scripts/performance.py $(BUILD)/performance.tsv)
 
 .PHONY: fuzz
 fuzz: test-tools ## run the fuzz targets, each for SECONDS=60; TARGET=calls: one of them

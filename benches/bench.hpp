@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -24,15 +25,42 @@ enum class Class {
 };
 
 struct Case {
-    std::string row;   // "a"
-    std::string what;  // "Write + Read, one thread"
-    unsigned size;     // bytes
+    std::string row;      // "a"
+    std::string what;     // "Write + Read, one thread"
+    std::string variant;  // bytes, or the name of a Module
     std::string peer;
     Class kind;
-    // Runs `operations` of them on a fresh object; nanoseconds for each.
+    // Runs `operations` of them on a fresh object; nanoseconds (or what `unit` says) for each.
     std::function<double(size_t operations)> run;
     size_t operations;
+    const char* unit = "ns";
 };
+
+// One measured group: the cases of a row and variant, ours first.
+struct Result {
+    const Case* which;
+    std::vector<double> values;  // one a round
+};
+struct Group {
+    std::vector<Result> results;
+};
+
+double median(std::vector<double> values);
+// Ours divided by the peer's, round by round.
+std::vector<double> ratios(const Result& ours, const Result& peer);
+const char* class_name(Class kind);
+
+// What the library is to reach in a group; bars.cpp has the table.
+struct Verdict {
+    std::string row, variant, against;
+    double limit, ratio;
+    // To two decimals, as they are shown.
+    bool met() const { return std::round(ratio * 100) <= std::round(limit * 100); }
+};
+std::vector<Verdict> verdicts(const std::vector<Group>& groups);
+
+void print(const std::vector<Group>& groups, unsigned rounds);
+void save(const char* path, const std::vector<Group>& groups, unsigned rounds);
 
 inline std::vector<Case>& cases()
 {
@@ -114,6 +142,12 @@ template <size_t N> struct alignas(8) Item {
 
 void add_rings();
 void add_buffers();
+void add_packets();
 void add_requests();
+void add_timers();
+void add_objects();
+void add_locks();
+// The process that `dmf_bench --memory NUMBER` is.
+int memory(size_t number);
 
 }  // namespace bench

@@ -225,7 +225,7 @@ double four_locks(size_t operations)
 
 void add(const char* row, const char* what, const char* peer, Class kind, double (*run)(size_t), size_t operations)
 {
-    cases().push_back({row, what, DATA, peer, kind, run, operations});
+    cases().push_back({row, what, std::to_string(DATA), peer, kind, run, operations});
 }
 
 }  // namespace

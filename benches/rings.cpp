@@ -1,246 +1,13 @@
-// Rows a, b, c, d, f, f2, n: RingBuffer and what could stand in its place. Capacity 1024.
+// Rows a, b, c, c4, w, d, f, f2, n: RingBuffer and what could stand in its place. Capacity 1024.
 
-#include "bench.hpp"
-#include "peers_c.h"
+#include "ring_peers.hpp"
 
-#include <boost/circular_buffer.hpp>
-#include <boost/lockfree/queue.hpp>
-#include <boost/lockfree/spsc_queue.hpp>
-#include <concurrentqueue/concurrentqueue.h>
-#include <dmf.h>
-#include <glib.h>
-#include <jack/ringbuffer.h>
-#include <memory>
-#include <mutex>
 #include <thread>
 
 namespace bench {
 namespace {
 
-constexpr size_t CAPACITY = 1024;
 constexpr size_t BURST = 256;
-
-// ----------------------------------------------------------------------------------------------------------- peers
-
-template <size_t N> struct Ours {
-    static constexpr const char* name = "dmf RingBuffer";
-    static constexpr Class kind = Class::Ours;
-    DMFMODULE ring = nullptr;
-    explicit Ours(bool overwrites)
-    {
-        DMF_CONFIG_RingBuffer config;
-        DMF_MODULE_ATTRIBUTES attributes;
-        DMF_CONFIG_RingBuffer_AND_ATTRIBUTES_INIT(&config, &attributes);
-        config.ItemCount = CAPACITY;
-        config.ItemSize = N;
-        config.Mode = overwrites ? RingBuffer_Mode_DeleteOldestIfFullOnWrite : RingBuffer_Mode_FailIfFullOnWrite;
-        require(NT_SUCCESS(DMF_RingBuffer_Create(nullptr, &attributes, nullptr, &ring)), "DMF_RingBuffer_Create");
-    }
-    ~Ours() { WdfObjectDelete(ring); }
-    bool write(Item<N>& item) { return DMF_RingBuffer_Write(ring, item.bytes, N) == STATUS_SUCCESS; }
-    bool read(Item<N>& item) { return DMF_RingBuffer_Read(ring, item.bytes, N) == STATUS_SUCCESS; }
-    void overwrite(Item<N>& item) { write(item); }
-    static BOOLEAN show(DMFMODULE, UCHAR* item, ULONG, VOID* context)
-    {
-        uint64_t value;
-        std::memcpy(&value, item, 8);
-        *static_cast<uint64_t*>(context) += value;
-        return TRUE;
-    }
-    uint64_t sum()
-    {
-        uint64_t sum = 0;
-        DMF_RingBuffer_Enumerate(ring, TRUE, show, &sum);
-        return sum;
-    }
-};
-
-template <size_t N, bool SPIN> struct Locked {
-    static constexpr const char* name = SPIN ? "C ring + pthread_spinlock" : "C ring + pthread_mutex";
-    static constexpr Class kind = Class::Full;
-    LOCKED_RING* ring = locked_ring_create(CAPACITY, N, SPIN);
-    explicit Locked(bool) {}
-    ~Locked() { locked_ring_delete(ring); }
-    bool write(Item<N>& item) { return locked_ring_write(ring, item.bytes); }
-    bool read(Item<N>& item) { return locked_ring_read(ring, item.bytes); }
-    void overwrite(Item<N>& item) { locked_ring_overwrite(ring, item.bytes); }
-    static bool show(void* item, size_t, void* context)
-    {
-        uint64_t value;
-        std::memcpy(&value, item, 8);
-        *static_cast<uint64_t*>(context) += value;
-        return true;
-    }
-    uint64_t sum()
-    {
-        uint64_t sum = 0;
-        locked_ring_enumerate(ring, show, &sum);
-        return sum;
-    }
-};
-
-template <size_t N> struct CircularBuffer {
-    static constexpr const char* name = "boost::circular_buffer + std::mutex";
-    static constexpr Class kind = Class::Full;
-    std::mutex mutex;
-    boost::circular_buffer<Item<N>> ring{CAPACITY};
-    explicit CircularBuffer(bool) {}
-    bool write(Item<N>& item)
-    {
-        std::lock_guard lock(mutex);
-        if (ring.full())
-            return false;
-        ring.push_back(item);
-        return true;
-    }
-    bool read(Item<N>& item)
-    {
-        std::lock_guard lock(mutex);
-        if (ring.empty())
-            return false;
-        item = ring.front();
-        ring.pop_front();
-        return true;
-    }
-    void overwrite(Item<N>& item)
-    {
-        std::lock_guard lock(mutex);
-        ring.push_back(item);
-    }
-};
-
-// Queues that cannot overwrite: whoever finds them full takes an item out and tries again.
-template <class Q, size_t N> void overwrite_by_reading(Q& queue, Item<N>& item)
-{
-    Item<N> dropped;
-    while (!queue.write(item))
-        queue.read(dropped);
-}
-
-template <size_t N> struct Ck {
-    static constexpr const char* name = "ck_ring (MPMC)";
-    static constexpr Class kind = Class::Many;
-    void* ring = ck_create(CAPACITY, N);
-    explicit Ck(bool) {}
-    ~Ck() { ck_delete(ring); }
-    bool write(Item<N>& item)
-    {
-        return N == 8 ? ck_write_8(ring, &item) : N == 64 ? ck_write_64(ring, &item) : ck_write_1024(ring, &item);
-    }
-    bool read(Item<N>& item)
-    {
-        return N == 8 ? ck_read_8(ring, &item) : N == 64 ? ck_read_64(ring, &item) : ck_read_1024(ring, &item);
-    }
-    void overwrite(Item<N>& item) { overwrite_by_reading(*this, item); }
-};
-
-template <size_t N> struct Rte {
-    static constexpr const char* name = "rte_ring (MPMC)";
-    static constexpr Class kind = Class::Many;
-    void* ring = rte_create(CAPACITY, N);
-    explicit Rte(bool) {}
-    ~Rte() { rte_delete(ring); }
-    bool write(Item<N>& item) { return rte_write(ring, &item, N); }
-    bool read(Item<N>& item) { return rte_read(ring, &item, N); }
-    void overwrite(Item<N>& item) { overwrite_by_reading(*this, item); }
-};
-
-template <size_t N> struct BoostQueue {
-    static constexpr const char* name = "boost::lockfree::queue";
-    static constexpr Class kind = Class::Many;
-    boost::lockfree::queue<Item<N>, boost::lockfree::fixed_sized<true>> queue{CAPACITY};
-    explicit BoostQueue(bool) {}
-    bool write(Item<N>& item) { return queue.push(item); }
-    bool read(Item<N>& item) { return queue.pop(item); }
-    void overwrite(Item<N>& item) { overwrite_by_reading(*this, item); }
-};
-
-template <size_t N> struct Moodycamel {
-    static constexpr const char* name = "moodycamel::ConcurrentQueue";
-    static constexpr Class kind = Class::Many;
-    moodycamel::ConcurrentQueue<Item<N>> queue{4 * CAPACITY};
-    explicit Moodycamel(bool) {}
-    bool write(Item<N>& item) { return queue.try_enqueue(item); }
-    bool read(Item<N>& item) { return queue.try_dequeue(item); }
-};
-
-template <size_t N> struct GAsync {
-    static constexpr const char* name = "GAsyncQueue + g_malloc";
-    static constexpr Class kind = Class::Many;
-    GAsyncQueue* queue = g_async_queue_new_full(g_free);
-    explicit GAsync(bool) {}
-    ~GAsync() { g_async_queue_unref(queue); }
-    bool write(Item<N>& item)
-    {
-        void* copy = g_malloc(N);
-        std::memcpy(copy, &item, N);
-        g_async_queue_push(queue, copy);
-        return true;
-    }
-    bool read(Item<N>& item)
-    {
-        void* copy = g_async_queue_try_pop(queue);
-        if (!copy)
-            return false;
-        std::memcpy(&item, copy, N);
-        g_free(copy);
-        return true;
-    }
-};
-
-template <size_t N> struct BoostSpsc {
-    static constexpr const char* name = "boost::lockfree::spsc_queue";
-    static constexpr Class kind = Class::Single;
-    boost::lockfree::spsc_queue<Item<N>> queue{CAPACITY};
-    explicit BoostSpsc(bool) {}
-    bool write(Item<N>& item) { return queue.push(item); }
-    bool read(Item<N>& item) { return queue.pop(item); }
-};
-
-template <size_t N> struct Jack {
-    static constexpr const char* name = "jack_ringbuffer";
-    static constexpr Class kind = Class::Single;
-    jack_ringbuffer_t* ring = jack_ringbuffer_create(CAPACITY * N * 2);
-    explicit Jack(bool) {}
-    ~Jack() { jack_ringbuffer_free(ring); }
-    bool write(Item<N>& item)
-    {
-        return jack_ringbuffer_write_space(ring) >= N &&
-               jack_ringbuffer_write(ring, reinterpret_cast<const char*>(item.bytes), N) == N;
-    }
-    bool read(Item<N>& item)
-    {
-        return jack_ringbuffer_read_space(ring) >= N &&
-               jack_ringbuffer_read(ring, reinterpret_cast<char*>(item.bytes), N) == N;
-    }
-};
-
-// No synchronisation: an array, with two copies behind C calls.
-template <size_t N> struct Copies {
-    static constexpr const char* name = "floor: memcpy behind a C call";
-    static constexpr Class kind = Class::Floor;
-    std::unique_ptr<Item<N>[]> items{new Item<N>[CAPACITY]()};
-    size_t head = 0, tail = 0;
-    explicit Copies(bool) {}
-    bool write(Item<N>& item)
-    {
-        copy_out(&items[tail++ % CAPACITY], &item, N);
-        return true;
-    }
-    bool read(Item<N>& item)
-    {
-        copy_out(&item, &items[head++ % CAPACITY], N);
-        return true;
-    }
-    void overwrite(Item<N>& item)
-    {
-        write(item);
-        if (tail - head > CAPACITY)
-            head = tail - CAPACITY;
-    }
-};
-
-// ------------------------------------------------------------------------------------------------------------ rows
 
 template <size_t N> inline void check(const Item<N>& item, uint64_t expected, uint64_t& bad)
 {
@@ -462,7 +229,7 @@ template <class Q, size_t N> double enumeration(size_t operations)
 void add(const char* row, const char* what, unsigned size, const char* peer, Class kind, double (*run)(size_t),
          size_t operations)
 {
-    cases().push_back({row, what, size, peer, kind, run, operations});
+    cases().push_back({row, what, std::to_string(size), peer, kind, run, operations});
 }
 
 template <class Q, size_t N> void add_peer()
@@ -475,8 +242,10 @@ template <class Q, size_t N> void add_peer()
     one("d", "RingBuffer: burst, 256 writes then 256 reads", bursts<Q, N>, FEW);
     if constexpr (Q::kind != Class::Floor)
         one("b", "RingBuffer: 1 producer + 1 consumer", threads<Q, N, 1>, FEW * 3);
-    if constexpr (Q::kind != Class::Floor && Q::kind != Class::Single)
+    if constexpr (Q::kind != Class::Floor && Q::kind != Class::Single) {
         one("c", "RingBuffer: 2 producers + 2 consumers", threads<Q, N, 2>, 24000);
+        one("c4", "RingBuffer: 4 producers + 4 consumers", threads<Q, N, 4>, 24000);
+    }
     if constexpr (requires(Q& q, Item<N>& item) { q.overwrite(item); }) {
         one("f", "RingBuffer: always full, DeleteOldest, one thread", overwrites<Q, N>, FEW);
         if constexpr (Q::kind != Class::Floor)
@@ -486,8 +255,18 @@ template <class Q, size_t N> void add_peer()
         one("n", "RingBuffer: Enumerate, per item", enumeration<Q, N>, 100000);
 }
 
+// The library alone: the time for an item in all, by the number of threads.
+template <class Q, size_t N> void add_more_threads()
+{
+    const char* what = "RingBuffer: 2, 4 and 8 threads";
+    add("w", what, N, "dmf, 2 threads", Class::Ours, threads<Q, N, 1>, 48000);
+    add("w", what, N, "dmf, 4 threads", Class::Full, threads<Q, N, 2>, 48000);
+    add("w", what, N, "dmf, 8 threads", Class::Full, threads<Q, N, 4>, 48000);
+}
+
 template <size_t N> void add_size()
 {
+    add_more_threads<Ours<N>, N>();
     add_peer<Ours<N>, N>();
     add_peer<Locked<N, false>, N>();
     add_peer<Locked<N, true>, N>();
@@ -498,10 +277,21 @@ template <size_t N> void add_size()
 #endif
     add_peer<BoostQueue<N>, N>();
     add_peer<Moodycamel<N>, N>();
+    add_peer<TbbQueue<N>, N>();
+    add_peer<Cds<N>, N>();
+    add_peer<Xenium<N>, N>();
     add_peer<GAsync<N>, N>();
+    add_peer<ArrayQueue<N>, N>();
+    add_peer<Channel<N>, N>();
+    add_peer<Thingbuf<N>, N>();
+    add_peer<RingbufferLocked<N>, N>();
+    add_peer<Rtrb<N>, N>();
+    add_peer<Ringbuf<N>, N>();
     add_peer<BoostSpsc<N>, N>();
     add_peer<Jack<N>, N>();
-    add_peer<Copies<N>, N>();
+    add_peer<ReaderWriter<N>, N>();
+    add_peer<Copies<N, true>, N>();
+    add_peer<Copies<N, false>, N>();
 }
 
 }  // namespace

@@ -70,6 +70,10 @@ if [ "$stage" = all ] || [ "$stage" = bench ]; then
         [jack/ringbuffer.h]=libjack-jackd2-dev
         [event2/event.h]=libevent-dev
         [dpdk/rte_ring.h]=dpdk-dev
+        [tbb/concurrent_queue.h]=libtbb-dev
+        [cds/container/vyukov_mpmc_cycle_queue.h]=libcds-dev
+        [xenium/vyukov_bounded_queue.hpp]=libxenium-dev
+        [readerwriterqueue/readerwriterqueue.h]=libreaderwriterqueue-dev
     )
     for header in "${!package_with[@]}"; do
         [ -e "/usr/include/$header" ] || packages+=" ${package_with[$header]}"
