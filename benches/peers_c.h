@@ -31,11 +31,20 @@ bool ck_read_64(void* ring, void* item);
 bool ck_write_1024(void* ring, const void* item);
 bool ck_read_1024(void* ring, void* item);
 
-/* As above, with DPDK's ring; no environment is set up. NULL if it is not built in. */
+/* As above, with DPDK's ring. Those with `rte` in their name are there if it is built in. */
 void* rte_create(size_t capacity, size_t size);
 void rte_delete(void* ring);
 bool rte_write(void* ring, const void* item, size_t size);
 bool rte_read(void* ring, void* item, size_t size);
+
+/* DPDK's pool of buffers, with a cache for the thread that gets and one for the thread that puts, or one for both. False: its
+   environment cannot be set up here. */
+typedef struct RTE_POOL RTE_POOL;
+bool rte_pool_works(void);
+RTE_POOL* rte_pool_create(size_t size, size_t count, bool two_threads);
+void rte_pool_delete(RTE_POOL* pool);
+void* rte_pool_get(RTE_POOL* pool);
+void rte_pool_put(RTE_POOL* pool, void* buffer);
 
 /* A copy behind a C call: what nothing with a C ABI can be faster than. */
 void copy_out(void* target, const void* source, size_t size);

@@ -83,8 +83,9 @@ void save(const char* path, const std::vector<Group>& groups, unsigned rounds)
     require(file != nullptr, "the results cannot be written");
     utsname system;
     uname(&system);
+    std::string release = system.release;
     std::fprintf(file, "machine\t%u cores\t%s\tLinux %s\tglibc %s\tgcc %s\n", std::thread::hardware_concurrency(),
-                 processor().c_str(), system.release, gnu_get_libc_version(), __VERSION__);
+                 processor().c_str(), release.substr(0, release.find_first_not_of("0123456789.")).c_str(), gnu_get_libc_version(), __VERSION__);
     for (const Group& group : groups) {
         const Result& ours = group.results[0];
         for (const Result& peer : group.results) {

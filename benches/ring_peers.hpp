@@ -1,4 +1,5 @@
-// What can stand in RingBuffer's place: each writes and reads items of N bytes; some overwrite, some show what they hold.
+// What can stand in RingBuffer's place: each writes and reads items of N bytes; some overwrite, some show what they hold. C is
+// the capacity.
 #pragma once
 
 #include "bench.hpp"
@@ -56,10 +57,10 @@ template <size_t N> struct Ours {
     }
 };
 
-template <size_t N, bool SPIN> struct Locked {
+template <size_t N, bool SPIN, size_t C = CAPACITY> struct Locked {
     static constexpr const char* name = SPIN ? "C ring + pthread_spinlock" : "C ring + pthread_mutex";
     static constexpr Class kind = Class::Full;
-    LOCKED_RING* ring = locked_ring_create(CAPACITY, N, SPIN);
+    LOCKED_RING* ring = locked_ring_create(C, N, SPIN);
     explicit Locked(bool) {}
     ~Locked() { locked_ring_delete(ring); }
     bool write(Item<N>& item) { return locked_ring_write(ring, item.bytes); }
@@ -118,10 +119,10 @@ template <class Q, size_t N> void overwrite_by_reading(Q& queue, Item<N>& item)
         queue.read(dropped);
 }
 
-template <size_t N> struct Ck {
+template <size_t N, size_t C = CAPACITY> struct Ck {
     static constexpr const char* name = "ck_ring (MPMC)";
     static constexpr Class kind = Class::Many;
-    void* ring = ck_create(CAPACITY, N);
+    void* ring = ck_create(C, N);
     explicit Ck(bool) {}
     ~Ck() { ck_delete(ring); }
     bool write(Item<N>& item)
@@ -135,10 +136,10 @@ template <size_t N> struct Ck {
     void overwrite(Item<N>& item) { overwrite_by_reading(*this, item); }
 };
 
-template <size_t N> struct Rte {
+template <size_t N, size_t C = CAPACITY> struct Rte {
     static constexpr const char* name = "rte_ring (MPMC)";
     static constexpr Class kind = Class::Many;
-    void* ring = rte_create(CAPACITY, N);
+    void* ring = rte_create(C, N);
     explicit Rte(bool) {}
     ~Rte() { rte_delete(ring); }
     bool write(Item<N>& item) { return rte_write(ring, &item, N); }
@@ -216,30 +217,30 @@ template <size_t N> struct Jack {
     }
 };
 
-template <size_t N> struct TbbQueue {
+template <size_t N, size_t C = CAPACITY> struct TbbQueue {
     static constexpr const char* name = "tbb::concurrent_bounded_queue";
     static constexpr Class kind = Class::Many;
     tbb::concurrent_bounded_queue<Item<N>> queue;
-    explicit TbbQueue(bool) { queue.set_capacity(CAPACITY); }
+    explicit TbbQueue(bool) { queue.set_capacity(C); }
     bool write(Item<N>& item) { return queue.try_push(item); }
     bool read(Item<N>& item) { return queue.try_pop(item); }
     void overwrite(Item<N>& item) { overwrite_by_reading(*this, item); }
 };
 
-template <size_t N> struct Cds {
+template <size_t N, size_t C = CAPACITY> struct Cds {
     static constexpr const char* name = "libcds VyukovMPMCCycleQueue";
     static constexpr Class kind = Class::Many;
-    cds::container::VyukovMPMCCycleQueue<Item<N>> queue{CAPACITY};
+    cds::container::VyukovMPMCCycleQueue<Item<N>> queue{C};
     explicit Cds(bool) {}
     bool write(Item<N>& item) { return queue.enqueue(item); }
     bool read(Item<N>& item) { return queue.dequeue(item); }
     void overwrite(Item<N>& item) { overwrite_by_reading(*this, item); }
 };
 
-template <size_t N> struct Xenium {
+template <size_t N, size_t C = CAPACITY> struct Xenium {
     static constexpr const char* name = "xenium::vyukov_bounded_queue";
     static constexpr Class kind = Class::Many;
-    xenium::vyukov_bounded_queue<Item<N>> queue{CAPACITY};
+    xenium::vyukov_bounded_queue<Item<N>> queue{C};
     explicit Xenium(bool) {}
     bool write(Item<N>& item) { return queue.try_push(item); }
     bool read(Item<N>& item) { return queue.try_pop(item); }
@@ -256,17 +257,17 @@ template <size_t N> struct ReaderWriter {
 };
 
 // A crate's queue, behind C functions.
-template <size_t N, RS_QUEUE (*FUNCTIONS)(size_t)> struct Crate {
+template <size_t N, RS_QUEUE (*FUNCTIONS)(size_t), size_t C = CAPACITY> struct Crate {
     static inline const RS_QUEUE functions = FUNCTIONS(N);
-    void* queue = functions.create(CAPACITY);
+    void* queue = functions.create(C);
     explicit Crate(bool) {}
     ~Crate() { functions.destroy(queue); }
     bool write(Item<N>& item) { return functions.write(queue, &item); }
     bool read(Item<N>& item) { return functions.read(queue, &item); }
 };
 
-template <size_t N, RS_QUEUE (*FUNCTIONS)(size_t)> struct OverwritingCrate : Crate<N, FUNCTIONS> {
-    using Crate<N, FUNCTIONS>::Crate;
+template <size_t N, RS_QUEUE (*FUNCTIONS)(size_t), size_t C = CAPACITY> struct OverwritingCrate : Crate<N, FUNCTIONS, C> {
+    using Crate<N, FUNCTIONS, C>::Crate;
     void overwrite(Item<N>& item)
     {
         if (this->functions.overwrite)
@@ -276,10 +277,10 @@ template <size_t N, RS_QUEUE (*FUNCTIONS)(size_t)> struct OverwritingCrate : Cra
     }
 };
 
-template <size_t N> struct ArrayQueue : OverwritingCrate<N, rs_array_queue> {
+template <size_t N, size_t C = CAPACITY> struct ArrayQueue : OverwritingCrate<N, rs_array_queue, C> {
     static constexpr const char* name = "crossbeam ArrayQueue (crate)";
     static constexpr Class kind = Class::Many;
-    using OverwritingCrate<N, rs_array_queue>::OverwritingCrate;
+    using OverwritingCrate<N, rs_array_queue, C>::OverwritingCrate;
 };
 
 template <size_t N> struct Channel : OverwritingCrate<N, rs_channel> {

@@ -234,14 +234,14 @@ void add(const char* row, const char* what, unsigned size, const char* peer, Cla
 
 template <class Q, size_t N> void add_peer()
 {
-    constexpr size_t FEW = N > 64 ? 20000 : 60000;
+    constexpr size_t FEW = N > 64 ? 60000 : 200000;
     auto one = [](const char* row, const char* what, double (*run)(size_t), size_t operations) {
         add(row, what, N, Q::name, Q::kind, run, operations);
     };
     one("a", "RingBuffer: Write + Read, one thread", one_thread<Q, N>, FEW);
     one("d", "RingBuffer: burst, 256 writes then 256 reads", bursts<Q, N>, FEW);
     if constexpr (Q::kind != Class::Floor)
-        one("b", "RingBuffer: 1 producer + 1 consumer", threads<Q, N, 1>, FEW * 3);
+        one("b", "RingBuffer: 1 producer + 1 consumer", threads<Q, N, 1>, N > 64 ? 60000 : 180000);
     if constexpr (Q::kind != Class::Floor && Q::kind != Class::Single) {
         one("c", "RingBuffer: 2 producers + 2 consumers", threads<Q, N, 2>, 24000);
         one("c4", "RingBuffer: 4 producers + 4 consumers", threads<Q, N, 4>, 24000);
@@ -249,10 +249,10 @@ template <class Q, size_t N> void add_peer()
     if constexpr (requires(Q& q, Item<N>& item) { q.overwrite(item); }) {
         one("f", "RingBuffer: always full, DeleteOldest, one thread", overwrites<Q, N>, FEW);
         if constexpr (Q::kind != Class::Floor)
-            one("f2", "RingBuffer: overwriting writer + reader", overwrites_read<Q, N>, FEW * 2);
+            one("f2", "RingBuffer: overwriting writer + reader", overwrites_read<Q, N>, N > 64 ? 40000 : 120000);
     }
     if constexpr (requires(Q& q) { q.sum(); })
-        one("n", "RingBuffer: Enumerate, per item", enumeration<Q, N>, 100000);
+        one("n", "RingBuffer: Enumerate, per item", enumeration<Q, N>, 400000);
 }
 
 // The library alone: the time for an item in all, by the number of threads.

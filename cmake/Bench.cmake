@@ -31,7 +31,7 @@ if(BENCH_PEERS_FOUND AND BENCH_CDS AND NOT bench_missing AND CMAKE_CXX_COMPILER)
   add_executable(dmf_bench EXCLUDE_FROM_ALL
     benches/main.cpp benches/report.cpp benches/bars.cpp
     benches/rings.cpp benches/buffers.cpp benches/packets.cpp benches/requests.cpp benches/timers.cpp benches/objects.cpp
-    benches/locks.cpp benches/peers_c.c benches/peers_rte.c)
+    benches/locks.cpp benches/peers_c.c)
   add_dependencies(dmf_bench bench_crates)
   target_compile_features(dmf_bench PRIVATE cxx_std_20 c_std_11)
   target_compile_options(dmf_bench PRIVATE -O2)
@@ -40,8 +40,10 @@ if(BENCH_PEERS_FOUND AND BENCH_CDS AND NOT bench_missing AND CMAKE_CXX_COMPILER)
   set_target_properties(dmf_bench PROPERTIES BUILD_RPATH "${CMAKE_CURRENT_BINARY_DIR}")
   if(BENCH_RTE_FOUND)
     target_compile_definitions(dmf_bench PRIVATE BENCH_WITH_RTE)
+    target_sources(dmf_bench PRIVATE benches/peers_rte.c)
     set_source_files_properties(benches/peers_rte.c PROPERTIES COMPILE_OPTIONS "${BENCH_RTE_CFLAGS}")
-    target_link_libraries(dmf_bench PRIVATE rte_ring rte_eal)
+    # The last one is not called: it registers what a pool keeps its buffers in.
+    target_link_libraries(dmf_bench PRIVATE rte_mempool rte_ring rte_eal "-Wl,--no-as-needed" rte_mempool_ring)
   endif()
   # That it runs and its results are right, not how fast it is.
   add_test(NAME bench.build COMMAND "${CMAKE_COMMAND}" --build "${CMAKE_CURRENT_BINARY_DIR}" --target dmf_bench)
