@@ -45,8 +45,8 @@ bench: ## measure beside other libraries (ROWS=a,b: only those); prints tables, 
 	@scripts/tools.sh bench
 	@cmake -S . -B $(BUILD) --log-level=WARNING
 	@cmake --build $(BUILD) --target dmf_bench
-	$(BUILD)/dmf_bench $(if $(ROWS),--only $(ROWS),--save $(BUILD)/performance.tsv)
-	$(if $(ROWS),,scripts/performance.py $(BUILD)/performance.tsv)
+	$(BUILD)/dmf_bench $(if $(ROWS),--only $(ROWS),--save docs/performance.tsv)
+	$(if $(ROWS),,scripts/performance.py docs/performance.tsv)
 
 .PHONY: fuzz
 fuzz: test-tools ## run the fuzz targets, each for SECONDS=60; TARGET=calls: one of them

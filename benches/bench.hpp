@@ -59,8 +59,20 @@ struct Verdict {
 };
 std::vector<Verdict> verdicts(const std::vector<Group>& groups);
 
+// Instructions for each operation.
+struct Count {
+    const Case* which;
+    double instructions;
+};
+std::vector<Count> counts(const std::string& only);
+// Whether this is the process below callgrind, which is told so before the cases are made.
+bool counting();
+void begin_counting();
+void run_counted(const std::string& only);
+
 void print(const std::vector<Group>& groups, unsigned rounds);
-void save(const char* path, const std::vector<Group>& groups, unsigned rounds);
+void print(const std::vector<Count>& counts);
+void save(const char* path, const std::vector<Group>& groups, unsigned rounds, const std::vector<Count>& counts);
 
 inline std::vector<Case>& cases()
 {
@@ -68,12 +80,8 @@ inline std::vector<Case>& cases()
     return all;
 }
 
-inline double nanoseconds()
-{
-    timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return double(now.tv_sec) * 1e9 + double(now.tv_nsec);
-}
+// What a case reads before and after what it measures.
+double nanoseconds();
 
 inline std::atomic<uint64_t>& wrong()
 {

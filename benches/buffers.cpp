@@ -228,7 +228,7 @@ template <size_t N> void add_queues()
     add_queue<TwoRings<N, Ck<8, C>>, N>();
 #ifdef BENCH_WITH_RTE
     add_queue<TwoRings<N, Rte<8, C>>, N>();
-    if (rte_pool_works())
+    if (!counting() && rte_pool_works())
         add_queue<Mempool<N>, N>();
 #endif
     add_queue<TwoRings<N, TbbQueue<8, C>>, N>();

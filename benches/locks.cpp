@@ -90,8 +90,8 @@ template <class L> void add_lock(Class kind = Class::Full)
 {
     const char* what = "Locks: lock, count, unlock";
     cases().push_back({"l", what, "1 thread", L::name, kind, counting<L, 1>, 200000});
-    cases().push_back({"l", what, "2 threads", L::name, kind, counting<L, 2>, 200000});
-    cases().push_back({"l", what, "4 threads", L::name, kind, counting<L, 4>, 200000});
+    cases().push_back({"l", what, "2 threads", L::name, kind, counting<L, 2>, 400000});
+    cases().push_back({"l", what, "4 threads", L::name, kind, counting<L, 4>, 400000});
 }
 
 }  // namespace

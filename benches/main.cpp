@@ -1,18 +1,20 @@
 // Measures the library through its C ABI beside what a program would use instead: one process, the same checks for all.
 //
-//     dmf_bench [--quick] [--trace] [--rounds N] [--only ROWS] [--save FILE]
+//     dmf_bench [--quick] [--trace] [--counts] [--rounds N] [--only ROWS] [--save FILE]
 //
 // Prints ratios of times within this run: below 1, the library is faster. --quick takes a hundredth of the operations once:
-// it says whether all of it works, not how fast it is. --trace shows each measured time, for work on the library.
-// --save writes what was measured for scripts/performance.py.
+// it says whether all of it works, not how fast it is. --trace shows each measured time, for work on the library. --counts
+// prints instructions per operation and measures no times; --save writes what was measured, and counts, for scripts/performance.py.
 
 #include "bench.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <thread>
+#include <unistd.h>
 
 namespace bench {
 
@@ -54,8 +56,21 @@ std::vector<Group> grouped(const std::string& only)
     return groups;
 }
 
+// A queue that loses an item leaves somebody waiting for it.
+constexpr unsigned SECONDS_FOR_A_CASE = 100;
+const Case* running;
+
+void give_up(int)
+{
+    char words[256];
+    int length = std::snprintf(words, sizeof(words), "bench: row %s, %s, %s: does not come to an end\n", running->row.c_str(),
+                               running->variant.c_str(), running->peer.c_str());
+    _exit(write(STDERR_FILENO, words, size_t(length)) == length ? 1 : 2);
+}
+
 void measure(Group& group, unsigned rounds, size_t divisor, bool trace)
 {
+    std::signal(SIGALRM, give_up);
     size_t n = group.results.size();
     double start = nanoseconds();
     for (unsigned round = 0; round < rounds; round++) {
@@ -64,7 +79,10 @@ void measure(Group& group, unsigned rounds, size_t divisor, bool trace)
             pin(0);
             uint64_t before = wrong();
             size_t operations = std::max(result.which->operations / divisor, std::min<size_t>(result.which->operations, 2000));
+            running = result.which;
+            alarm(SECONDS_FOR_A_CASE);
             result.values.push_back(result.which->run(operations));
+            alarm(0);
             if (trace)
                 std::fprintf(stderr, "%s %s %s: %.1f %s\n", result.which->row.c_str(), result.which->variant.c_str(),
                              result.which->peer.c_str(), result.values.back(), result.which->unit);
@@ -91,7 +109,7 @@ int main(int argc, char** argv)
     size_t divisor = 1;
     std::string only;
     const char* save_as = nullptr;
-    bool quick = false, trace = false;
+    bool quick = false, trace = false, count = false;
     for (int i = 1; i < argc; i++) {
         std::string word = argv[i];
         bool more = i + 1 < argc;
@@ -99,6 +117,10 @@ int main(int argc, char** argv)
             quick = true;
         else if (word == "--trace")
             trace = true;
+        else if (word == "--counts")
+            count = true;
+        else if (word == "--counting" && more)
+            begin_counting(), only = argv[++i];
         else if (word == "--rounds" && more)
             rounds = unsigned(std::max(1, std::atoi(argv[++i])));
         else if (word == "--only" && more)
@@ -106,7 +128,7 @@ int main(int argc, char** argv)
         else if (word == "--save" && more)
             save_as = argv[++i];
         else
-            fail("usage: dmf_bench [--quick] [--trace] [--rounds N] [--only ROWS] [--save FILE]");
+            fail("usage: dmf_bench [--quick] [--trace] [--counts] [--rounds N] [--only ROWS] [--save FILE]");
     }
     if (quick)
         rounds = 1, divisor = 100;
@@ -123,13 +145,19 @@ int main(int argc, char** argv)
     add_timers();
     add_objects();
     add_locks();
-    auto groups = grouped(only);
-    require(!groups.empty(), "no such row");
-    for (Group& group : groups)
-        measure(group, rounds, divisor, trace);
-    print(groups, rounds);
-    if (save_as)
-        save(save_as, groups, rounds);
+    if (counting()) {
+        run_counted(only);
+    } else if (count) {
+        print(counts(only));
+    } else {
+        auto groups = grouped(only);
+        require(!groups.empty(), "no such row");
+        for (Group& group : groups)
+            measure(group, rounds, divisor, trace);
+        print(groups, rounds);
+        if (save_as)
+            save(save_as, groups, rounds, counts(only));
+    }
     sem_post(&parked);
     extra.join();
 }

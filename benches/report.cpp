@@ -62,6 +62,14 @@ void print(const std::vector<Group>& groups, unsigned rounds)
                     one.met() ? "met" : "MISSED", one.against.c_str());
 }
 
+void print(const std::vector<Count>& counts)
+{
+    std::printf("Instructions per operation, with the loop around it.\n\n");
+    for (const Count& one : counts)
+        std::printf("  %-3s %5s  %-50s %8.1f\n", one.which->row.c_str(), one.which->variant.c_str(), one.which->peer.c_str(),
+                    one.instructions);
+}
+
 namespace {
 
 std::string processor()
@@ -77,7 +85,7 @@ std::string processor()
 }  // namespace
 
 // One line each, columns separated by tabs, the first says what it is.
-void save(const char* path, const std::vector<Group>& groups, unsigned rounds)
+void save(const char* path, const std::vector<Group>& groups, unsigned rounds, const std::vector<Count>& counts)
 {
     FILE* file = std::fopen(path, "w");
     require(file != nullptr, "the results cannot be written");
@@ -100,6 +108,9 @@ void save(const char* path, const std::vector<Group>& groups, unsigned rounds)
     for (const Verdict& one : verdicts(groups))
         std::fprintf(file, "bar\t%s\t%s\t%s\t%.4g\t%.4g\n", one.row.c_str(), one.variant.c_str(), one.against.c_str(),
                      one.ratio, one.limit);
+    for (const Count& one : counts)
+        std::fprintf(file, "count\t%s\t%s\t%s\t%.1f\n", one.which->row.c_str(), one.which->variant.c_str(),
+                     one.which->peer.c_str(), one.instructions);
     std::fclose(file);
 }
 

@@ -8,7 +8,7 @@ if(PkgConfig_FOUND)
 endif()
 set(bench_missing "")
 foreach(header IN ITEMS boost/lockfree/queue.hpp boost/circular_buffer.hpp concurrentqueue/concurrentqueue.h
-        readerwriterqueue/readerwriterqueue.h cds/container/vyukov_mpmc_cycle_queue.h xenium/vyukov_bounded_queue.hpp)
+        readerwriterqueue/readerwriterqueue.h cds/container/vyukov_mpmc_cycle_queue.h xenium/vyukov_bounded_queue.hpp valgrind/callgrind.h)
   string(MAKE_C_IDENTIFIER "BENCH_${header}" found)
   find_path(${found} "${header}")
   mark_as_advanced(${found})
@@ -29,7 +29,7 @@ if(BENCH_PEERS_FOUND AND BENCH_CDS AND NOT bench_missing AND CMAKE_CXX_COMPILER)
     USES_TERMINAL VERBATIM)
 
   add_executable(dmf_bench EXCLUDE_FROM_ALL
-    benches/main.cpp benches/report.cpp benches/bars.cpp
+    benches/main.cpp benches/report.cpp benches/bars.cpp benches/counts.cpp
     benches/rings.cpp benches/buffers.cpp benches/packets.cpp benches/requests.cpp benches/timers.cpp benches/objects.cpp
     benches/locks.cpp benches/peers_c.c)
   add_dependencies(dmf_bench bench_crates)
@@ -49,9 +49,12 @@ if(BENCH_PEERS_FOUND AND BENCH_CDS AND NOT bench_missing AND CMAKE_CXX_COMPILER)
   add_test(NAME bench.build COMMAND "${CMAKE_COMMAND}" --build "${CMAKE_CURRENT_BINARY_DIR}" --target dmf_bench)
   set_tests_properties(bench.build PROPERTIES LABELS all TIMEOUT 600 FIXTURES_SETUP bench RESOURCE_LOCK cargo)
   add_test(NAME bench.runs COMMAND dmf_bench --quick)
-  set_tests_properties(bench.runs PROPERTIES LABELS all TIMEOUT 300 FIXTURES_REQUIRED bench)
+  add_test(NAME bench.counts COMMAND dmf_bench --counts --only f)
+  set_tests_properties(bench.runs bench.counts PROPERTIES LABELS all TIMEOUT 300 FIXTURES_REQUIRED bench)
 else()
-  add_test(NAME bench.runs COMMAND "${BASH_PROGRAM}" -c
-    "echo 'skipped: packages to compare with are missing; scripts/tools.sh bench installs them'; exit 77")
-  set_tests_properties(bench.runs PROPERTIES LABELS all SKIP_RETURN_CODE 77)
+  foreach(name runs counts)
+    add_test(NAME bench.${name} COMMAND "${BASH_PROGRAM}" -c
+      "echo 'skipped: packages to compare with are missing; scripts/tools.sh bench installs them'; exit 77")
+    set_tests_properties(bench.${name} PROPERTIES LABELS all SKIP_RETURN_CODE 77)
+  endforeach()
 endif()

@@ -14,6 +14,11 @@ add_test(NAME plot_is_up_to_date
     "\"$1\" scripts/plot.py docs/usb-mouse.csv | cmp - docs/usb-mouse.svg" plot "${PYTHON_PROGRAM}"
   WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
 
+# So are the page and the plots of the benchmark what the script makes of its results.
+add_test(NAME performance_is_up_to_date
+  COMMAND "${PYTHON_PROGRAM}" scripts/performance.py docs/performance.tsv --check
+  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+
 add_test(NAME man_pages
   COMMAND "${BASH_PROGRAM}" tests/man.sh "${CMAKE_CURRENT_BINARY_DIR}"
   WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
