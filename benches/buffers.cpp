@@ -11,7 +11,7 @@
 namespace bench {
 namespace {
 
-// ----------------------------------------------------------------------------------------------------- e: a queue
+// Row e: a buffer goes round.
 
 constexpr size_t BUFFERS = 32;
 

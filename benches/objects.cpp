@@ -216,7 +216,7 @@ double make_and_delete(const Maker& maker, size_t operations)
     return took / double(operations);
 }
 
-// ----------------------------------------------------------------------------------------------------- m: memory
+// Row m: memory.
 
 constexpr size_t OBJECTS = 2000;
 

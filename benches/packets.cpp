@@ -130,7 +130,7 @@ template <class Q> void add_packets()
 {
     cases().push_back({"h", "PingPongBuffer: 16 x Write(64) + Consume(1024)", std::to_string(PACKET), Q::name, Q::kind,
                        packets<Q, false>, 5000});
-    cases().push_back({"h'", "PingPongBuffer: the same with 32 bytes left over", std::to_string(PACKET), Q::name, Q::kind,
+    cases().push_back({"h2", "PingPongBuffer: the same with 32 bytes left over", std::to_string(PACKET), Q::name, Q::kind,
                        packets<Q, true>, 5000});
 }
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ------------------------------------------------------------------------------------------- a ring with a lock */
+/* A ring with a lock. */
 
 struct LOCKED_RING
 {
@@ -121,7 +121,7 @@ void locked_ring_enumerate(LOCKED_RING* ring, bool (*callback)(void* item, size_
     release(ring);
 }
 
-/* ------------------------------------------------------------------------------------------------ concurrency kit */
+/* Concurrency kit. */
 
 typedef struct
 {
@@ -166,7 +166,7 @@ CK_PEER(8)
 CK_PEER(64)
 CK_PEER(1024)
 
-/* ----------------------------------------------------------------------------------------------------------- floor */
+/* The floor. */
 
 void copy_out(void* target, const void* source, size_t size)
 {

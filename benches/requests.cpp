@@ -10,7 +10,7 @@
 namespace bench {
 namespace {
 
-// ------------------------------------------------------------------------------ i: Requests and data that meet
+// Row i: Requests and data that meet.
 
 constexpr size_t REQUESTS = 4096;
 constexpr size_t DATA = 64;
@@ -141,7 +141,7 @@ template <bool DATA_FIRST> double pair(size_t operations)
     return took / double(operations);
 }
 
-// ----------------------------------------------------------------------------------------------------- s: a stream
+// Row s: a stream.
 
 std::atomic<uint64_t> reports, reports_wanted, reports_wrong;
 
@@ -236,8 +236,8 @@ void add_requests()
     add("i", i, "dmf NotifyUserWithRequest", Class::Ours, notify<false>, REQUESTS);
     add("i", i, "2 fixed rings + std::mutex", Class::Full, pair<false>, REQUESTS);
     const char* first = "NotifyUserWithRequest: data first";
-    add("i'", first, "dmf NotifyUserWithRequest", Class::Ours, notify<true>, REQUESTS);
-    add("i'", first, "2 fixed rings + std::mutex", Class::Full, pair<true>, REQUESTS);
+    add("i2", first, "dmf NotifyUserWithRequest", Class::Ours, notify<true>, REQUESTS);
+    add("i2", first, "2 fixed rings + std::mutex", Class::Full, pair<true>, REQUESTS);
     const char* s = "ContinuousRequestTarget: a report, 1 Request";
     add("s", s, "dmf, 1 Request", Class::Ours, stream<1>, 20000);
     add("s", s, "dmf, 4 Requests", Class::Full, stream<4>, 20000);

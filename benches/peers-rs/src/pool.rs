@@ -107,4 +107,10 @@ macro_rules! functions {
 }
 
 functions!(64, rs_pool_fetch_64, rs_pool_enqueue_64, rs_pool_dequeue_64, rs_pool_reuse_64);
-functions!(4096, rs_pool_fetch_4096, rs_pool_enqueue_4096, rs_pool_dequeue_4096, rs_pool_reuse_4096);
+functions!(
+    4096,
+    rs_pool_fetch_4096,
+    rs_pool_enqueue_4096,
+    rs_pool_dequeue_4096,
+    rs_pool_reuse_4096
+);
