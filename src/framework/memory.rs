@@ -17,41 +17,64 @@ pub fn permit() -> Result<(), Error> {
     Ok(())
 }
 
-#[cfg(test)]
-pub use failing::permit;
+/// Says whether a thread may be started.
+#[cfg(not(test))]
+#[inline]
+pub fn permit_thread() -> Result<(), Error> {
+    Ok(())
+}
 
-/// Makes an allocation of the calling thread fail.
+#[cfg(test)]
+pub use failing::{permit, permit_thread};
+
+/// Makes an allocation, or the start of a thread, of the calling thread fail.
 #[cfg(test)]
 pub mod failing {
     use super::{Error, no_memory};
     use std::cell::Cell;
 
+    /// What fails.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub enum Fault {
+        Allocation,
+        Thread,
+    }
+
     thread_local! {
-        /// Allocations that still succeed before one fails.
-        static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
+        /// Of what is to fail, how many still succeed before one fails.
+        static LEFT: Cell<Option<(Fault, u32)>> = const { Cell::new(None) };
     }
 
-    /// Makes the allocation after the next `count` ones fail, once.
-    pub fn after(count: u32) {
-        LEFT.set(Some(count));
+    /// Makes the one after the next `count` fail, once.
+    pub fn after(fault: Fault, count: u32) {
+        LEFT.set(Some((fault, count)));
     }
 
-    /// Whether the allocation that was to fail was never asked for; none fails any more.
+    /// Whether the one that was to fail was never asked for; none fails any more.
     pub fn was_not_reached() -> bool {
         LEFT.take().is_some()
     }
 
-    pub fn permit() -> Result<(), Error> {
+    fn ask(fault: Fault) -> Result<(), Error> {
         match LEFT.get() {
-            Some(0) => {
+            Some((which, 0)) if which == fault => {
                 LEFT.set(None);
                 Err(no_memory())
             }
-            left => {
-                LEFT.set(left.map(|left| left - 1));
+            Some((which, left)) if which == fault => {
+                LEFT.set(Some((which, left - 1)));
                 Ok(())
             }
+            _ => Ok(()),
         }
+    }
+
+    pub fn permit() -> Result<(), Error> {
+        ask(Fault::Allocation)
+    }
+
+    pub fn permit_thread() -> Result<(), Error> {
+        ask(Fault::Thread)
     }
 }
 

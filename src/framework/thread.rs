@@ -1,6 +1,7 @@
 //! Worker threads: named, with every signal blocked, so that a program's signal handlers run on the
 //! program's own threads. And the flag that says a process is the child of a fork.
 
+use super::memory;
 use super::status::{Error, Status};
 use super::sync::{AtomicBool, Ordering};
 use std::cell::Cell;
@@ -16,6 +17,7 @@ pub fn start(
     name: &'static str,
     body: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, Error> {
+    memory::permit_thread()?;
     let blocked = signals::Blocked::new();
     let started = Builder::new().name(name.to_owned()).stack_size(STACK).spawn(|| {
         WORKER.set(Some(std::thread::current().id()));

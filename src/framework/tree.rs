@@ -267,6 +267,13 @@ impl Tree {
     }
 }
 
+/// Slots with something in them.
+#[cfg(test)]
+pub fn existing() -> usize {
+    let mut tree = TREE.lock();
+    (0..tree.used).filter(|number| tree.life(*number).state != State::Free).count()
+}
+
 /// How much of an object is left.
 pub enum Existence {
     Never,

@@ -236,6 +236,7 @@ use linux::{incarnation_of, listed};
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use crate::framework::memory::try_push;
     use std::ffi::{CStr, OsString};
     use std::fs;
     use std::os::unix::fs::{DirEntryExt, MetadataExt};
@@ -250,10 +251,10 @@ mod linux {
         if let Ok(entries) = fs::read_dir(DEVICES) {
             for entry in entries {
                 let entry = entry.ok()?;
-                found.push((entry.file_name(), entry.ino()));
+                try_push(&mut found, (entry.file_name(), entry.ino())).ok()?;
             }
         }
-        found.sort();
+        found.sort_unstable();
         Some(found)
     }
 
