@@ -36,6 +36,12 @@ test-all: ## run the longer tests: packaging, other languages, docs, reliability
 	@$(MAKE) build
 	ctest --test-dir $(BUILD) --output-on-failure --parallel 2 --label-regex '^all$$'
 
+MINUTES ?= 30
+.PHONY: soak
+soak: build ## run everything at once for MINUTES (default 30), then unplug and replug in the virtual machine as long
+	$(BUILD)/soak $$(($(MINUTES) * 60))
+	@tests/soak/vm.sh $(BUILD) $$(($(MINUTES) * 60))
+
 .PHONY: bench-hid
 bench-hid: build ## compare HID streaming with a plain loop and with the C library hidapi, in the virtual machine
 	@tests/hid-vm/bench/run.sh $(BUILD)

@@ -7,7 +7,8 @@ target_sources(hid_stream_test PRIVATE
   tests/hid-vm/hid_open_test.c
   tests/hid-vm/hid_control_test.c
   tests/hid-vm/hid_loss_test.c
-  tests/hid-vm/hid_many_test.c)
+  tests/hid-vm/hid_many_test.c
+  tests/hid-vm/hid_soak_test.c)
 if(CMAKE_CXX_COMPILER)
   add_executable(hid_cpp_test tests/hid-vm/hid_cpp_test.cpp)
   target_link_libraries(hid_cpp_test PRIVATE dmf::dmf Threads::Threads)

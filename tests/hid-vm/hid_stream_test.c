@@ -20,6 +20,7 @@
  *   hid_stream_test restart              what comes while the stream is stopped
  *   hid_stream_test many                 64 devices in one process, of which some are closed, removed, opened
  *   hid_stream_test rate SECONDS         one device at 1,000 reports/s
+ *   hid_stream_test soak SECONDS         a device is unplugged and replugged all the time; memory is measured
  *   hid_stream_test idle SECONDS         what 64 open streams use while nothing comes (printed only)
  *
  * DMF_HID_WAIT=descriptor|slices in the environment chooses how the library waits.
@@ -240,6 +241,11 @@ static void run_rate(const char *seconds)
     test_rate((unsigned)strtoul(seconds, NULL, 10));
 }
 
+static void run_soak(const char *seconds)
+{
+    test_soak((unsigned)strtoul(seconds, NULL, 10));
+}
+
 static void run_idle(const char *seconds)
 {
     test_idle((unsigned)strtoul(seconds, NULL, 10));
@@ -272,6 +278,7 @@ static const struct {
     { .name = "many", .run = test_many },
     { .name = "rate", .run_with = run_rate },
     { .name = "idle", .run_with = run_idle },
+    { .name = "soak", .run_with = run_soak },
 };
 
 static bool run_test(const char *name, const char *argument)

@@ -136,4 +136,7 @@ void test_many(void);
 void test_rate(unsigned seconds);
 void test_idle(unsigned seconds);
 
+/* hid_soak_test.c */
+void test_soak(unsigned seconds);
+
 #endif
