@@ -33,6 +33,7 @@ if [ "$stage" = all ]; then
         [mono]=mono-runtime
         [go]=golang-go
         [nim]=nim
+        [strace]=strace
     )
 fi
 
