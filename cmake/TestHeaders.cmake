@@ -27,13 +27,13 @@ while(dmf_header_languages)
       add_test(NAME headers.clang.${standard}
         COMMAND "${BASH_PROGRAM}" tests/headers/run.sh "${DMF_CLANG_PROGRAM}" ${language} ${standard}
         WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
-      set_tests_properties(headers.clang.${standard} PROPERTIES TIMEOUT 300)
+      set_tests_properties(headers.clang.${standard} PROPERTIES TIMEOUT 900)
     endif()
   endif()
   add_test(NAME headers.${standard}
     COMMAND "${BASH_PROGRAM}" tests/headers/run.sh "${compiler}" ${language} ${standard}
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
-  set_tests_properties(headers.${standard} PROPERTIES TIMEOUT 300)
+  set_tests_properties(headers.${standard} PROPERTIES TIMEOUT 900)
 endwhile()
 if(CMAKE_CXX_COMPILER AND NOT CMAKE_CXX_COMPILER_ID MATCHES Clang AND NOT DMF_CLANG_PROGRAM)
   message(STATUS "clang++ not found: the C++ headers are compiled with one compiler only")

@@ -36,7 +36,7 @@ set_tests_properties(examples PROPERTIES TIMEOUT 120)
 add_test(NAME readme
   COMMAND "${BASH_PROGRAM}" tests/readme.sh "${CMAKE_CURRENT_BINARY_DIR}" "${CMAKE_C_COMPILER}" "${CMAKE_CXX_COMPILER}" "${DMF_PYTHON_PROGRAM}"
   WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
-set_tests_properties(readme PROPERTIES TIMEOUT 120)
+set_tests_properties(readme PROPERTIES TIMEOUT 300)
 
 # The examples that need neither device nor recording, each by itself.
 foreach(name buffer_pipeline packet_assembler event_pipe)

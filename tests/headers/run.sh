@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compiles each header alone, and twice over, in one language: run.sh COMPILER c|c++ STANDARD
-# Then callback_types.c, where each callback type meets the function that takes it; in C++ also dmf.hpp's parts, and every
-# C++ program of the project at the later API level.
+# Then callback_types.c, where each callback type meets the function that takes it; in C++ also dmf.hpp's parts, and the C++
+# programs of the project at the later API level.
 set -euo pipefail
 compiler=$1 language=$2 standard=$3
 cd "$(dirname "$0")/../.."
@@ -42,7 +42,8 @@ for level in 2021 2025; do
     compile tests/headers/callback_types.c include "$level" < tests/headers/callback_types.c
 done
 
-if [ "$language" = c++ ]; then
+# In C++20 the build has compiled them already, but not with another compiler.
+if [ "$standard" = c++17 ] || [[ $compiler == *clang* ]]; then
     for program in tests/cpp/*.cpp examples-cpp/*.cpp; do
         compile "$program" "include -iquote $(dirname "$program")" 2025 <"$program"
     done
