@@ -284,7 +284,7 @@ void add_objects()
 {
     for (const Maker& maker : MAKERS) {
         cases().push_back({"o", "Create and delete an object (32 items of 64 bytes)", maker.module, maker.name, maker.kind,
-                           [&maker](size_t operations) { return make_and_delete(maker, operations); }, 1000});
+                           [&maker](size_t operations) { return make_and_delete(maker, operations); }, 4000});
         cases().push_back({"m", "Memory of an object (32 items of 64 bytes)", maker.module, maker.name, maker.kind,
                            [&maker](size_t) { return measured_in_a_process(maker); }, 1, "bytes"});
     }

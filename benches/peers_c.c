@@ -168,7 +168,12 @@ CK_PEER(1024)
 
 /* The floor. */
 
-void copy_out(void* target, const void* source, size_t size)
-{
-    memcpy(target, source, size);
-}
+#define COPY(Size)                                                                                                     \
+    void copy_##Size(void* target, const void* source)                                                                 \
+    {                                                                                                                  \
+        memcpy(target, source, Size);                                                                                  \
+    }
+
+COPY(8)
+COPY(64)
+COPY(1024)

@@ -46,8 +46,10 @@ void rte_pool_delete(RTE_POOL* pool);
 void* rte_pool_get(RTE_POOL* pool);
 void rte_pool_put(RTE_POOL* pool, void* buffer);
 
-/* A copy behind a C call: what nothing with a C ABI can be faster than. */
-void copy_out(void* target, const void* source, size_t size);
+/* A copy of a known size behind a C call: what nothing with a C ABI can be faster than. */
+void copy_8(void* target, const void* source);
+void copy_64(void* target, const void* source);
+void copy_1024(void* target, const void* source);
 
 #ifdef __cplusplus
 }

@@ -239,11 +239,11 @@ void add_requests()
     add("i2", first, "dmf NotifyUserWithRequest", Class::Ours, notify<true>, REQUESTS);
     add("i2", first, "2 fixed rings + std::mutex", Class::Full, pair<true>, REQUESTS);
     const char* s = "ContinuousRequestTarget: a report, 1 Request";
-    add("s", s, "dmf, 1 Request", Class::Ours, stream<1>, 20000);
-    add("s", s, "dmf, 4 Requests", Class::Full, stream<4>, 20000);
-    add("s", s, "dmf, 16 Requests", Class::Full, stream<16>, 20000);
-    add("s", s, "floor: the two callbacks alone", Class::Floor, bare, 20000);
-    add("s", s, "floor: 4 pthread locks and unlocks", Class::Floor, four_locks, 20000);
+    add("s", s, "dmf, 1 Request", Class::Ours, stream<1>, 60000);
+    add("s", s, "dmf, 4 Requests", Class::Full, stream<4>, 60000);
+    add("s", s, "dmf, 16 Requests", Class::Full, stream<16>, 60000);
+    add("s", s, "floor: the two callbacks alone", Class::Floor, bare, 60000);
+    add("s", s, "floor: 4 pthread locks and unlocks", Class::Floor, four_locks, 60000);
 }
 
 }  // namespace bench

@@ -323,7 +323,7 @@ template <size_t N, bool CALL> struct Copies {
     static void copy(Item<N>* target, const Item<N>* source)
     {
         if (CALL) {
-            copy_out(target, source, N);
+            (N == 8 ? copy_8 : N == 64 ? copy_64 : copy_1024)(target, source);
         } else {
             std::memcpy(target, source, N);
             // The item has to be there, not only its first and last word.

@@ -204,7 +204,7 @@ template <class Q> double put_and_take(size_t operations)
 template <class Q> void add_pools()
 {
     cases().push_back({"t", "BufferPool: 10,000 buffers put with a timer each, then taken", "64", Q::name, Q::kind,
-                       put_and_take<Q>, BUFFERS});
+                       put_and_take<Q>, 3 * BUFFERS});
 }
 
 }  // namespace
