@@ -44,71 +44,50 @@ pub fn run(bytes: &[u8]) {
     finish();
 }
 
-/// Ends everything, and looks whether it has ended.
+/// Ends everything, and looks whether it has ended. Callbacks that still run may make more of it.
 fn finish() {
     input::end();
-    let handles: Vec<usize> = world().handles.iter().map(|known| known.handle).collect();
-    for handle in handles.iter().rev() {
-        call!(WdfObjectDelete(c(*handle)));
-    }
-    helpers::wait_until("a call", helpers::are_idle);
-    end_requests();
-    give_buffers_back();
-    for handle in &handles {
-        let references = world().known(*handle).map_or(0, |known| known.references);
-        for _ in 0..references {
-            call!(WdfObjectDereference(c(*handle)));
-        }
-    }
-    helpers::wait_until("an object's end", || {
-        let world = world();
-        world.destroyed == world.made && world.cleaned_up == world.made
-    });
     helpers::wait_until("the end of all objects", || {
-        handles.iter().all(|handle| is_refused(*handle))
+        let is_idle = helpers::are_idle();
+        complete_requests();
+        let handles: Vec<usize> = world().handles.iter().map(|known| known.handle).collect();
+        let are_gone = handles.iter().rev().filter(|handle| !is_gone(**handle)).count() == 0;
+        let world = world();
+        let are_destroyed = world.destroyed == world.made && world.cleaned_up == world.made;
+        is_idle && are_gone && are_destroyed && world.handles.len() == handles.len()
     });
+    give_buffers_back();
+    helpers::wait_until("a completion", || world().pending.iter().all(|pending| pending.is_over()));
 }
 
-fn is_refused(handle: usize) -> bool {
+/// Deletes an object. True: there is none any more.
+fn is_gone(handle: usize) -> bool {
+    call!(WdfObjectDelete(c(handle)));
+    let references = world().known(handle).map_or(0, |known| std::mem::take(&mut known.references));
+    for _ in 0..references {
+        call!(WdfObjectDereference(c(handle)));
+    }
     call!(WdfObjectReference(c(handle)));
     if call!(DMF_LastStatusGet()) < 0 {
         return true;
     }
     call!(WdfObjectDereference(c(handle)));
-    call!(WdfObjectDelete(c(handle)));
     false
 }
 
 /// What a callback kept, and what was never submitted, is the Client's to complete.
-fn end_requests() {
+fn complete_requests() {
     let held = std::mem::take(&mut world().held);
     for request in held {
         call!(WdfRequestComplete(c(request), 0));
     }
     let all = world().pending.clone();
-    for pending in &all {
+    for pending in all.iter().filter(|pending| pending.is_request) {
         let handle = pending.handle.load(Ordering::SeqCst);
-        if pending.is_request && handle != 0 && !is_gone(handle) {
+        if handle != 0 && pending.completions.load(Ordering::SeqCst) == 0 {
             call!(WdfRequestComplete(c(handle), 0));
-            helpers::wait_until("a Request's completion", || {
-                pending.completions.load(Ordering::SeqCst) == 1 || is_gone(handle)
-            });
-            call!(WdfObjectDelete(c(handle)));
         }
     }
-    helpers::wait_until("a Send's completion", || {
-        let ended = |pending: &world::Pending| {
-            pending.completions.load(Ordering::SeqCst) + pending.given_up.load(Ordering::SeqCst) > 0
-        };
-        all.iter().filter(|pending| !pending.is_request).all(|pending| ended(pending))
-    });
-}
-
-fn is_gone(handle: usize) -> bool {
-    let status = call!(WdfRequestGetStatus(c(handle)));
-    const INVALID_HANDLE: i32 = 0xC000_0008_u32 as i32;
-    const INVALID_DEVICE_STATE: i32 = 0xC000_0184_u32 as i32;
-    [INVALID_HANDLE, INVALID_DEVICE_STATE].contains(&status)
 }
 
 /// The Modules are gone, and take their buffers all the same.

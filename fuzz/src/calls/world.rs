@@ -6,7 +6,7 @@ use super::input::Input;
 use super::memory::Memory;
 use std::collections::HashMap;
 use std::ptr::with_exposed_provenance_mut;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What a handle was made as.
@@ -55,13 +55,19 @@ pub struct Shape {
 pub struct Pending {
     pub handle: AtomicUsize,
     pub completions: AtomicU32,
-    /// It was deleted, or the sending failed: then it may have no completion.
-    pub given_up: AtomicU32,
+    /// It was accepted, and must be completed.
+    pub accepted: AtomicBool,
     pub is_request: bool,
     /// What is used in place until the completion, and freed by it.
     pub buffers: Mutex<Option<[Memory; 2]>>,
     /// Where an id to cancel by is written.
     pub id: AtomicUsize,
+}
+
+impl Pending {
+    pub fn is_over(&self) -> bool {
+        !self.accepted.load(Ordering::SeqCst) || self.completions.load(Ordering::SeqCst) == 1
+    }
 }
 
 #[derive(Default)]
@@ -161,6 +167,16 @@ impl World {
         self.pending.get(context & 0xFFFF_FFFF).cloned()
     }
 
+    /// A Request that the library has accepted.
+    pub fn accepted(&self, handle: usize) {
+        let mut requests = self.pending.iter().filter(|pending| pending.is_request);
+        if let Some(pending) =
+            requests.find(|pending| pending.handle.load(Ordering::SeqCst) == handle)
+        {
+            pending.accepted.store(true, Ordering::SeqCst);
+        }
+    }
+
     /// Registers a Request or Send; the context by which its completion knows it.
     pub fn expect(
         &mut self,
@@ -171,7 +187,7 @@ impl World {
         let pending = Arc::new(Pending {
             handle: AtomicUsize::new(0),
             completions: AtomicU32::new(0),
-            given_up: AtomicU32::new(0),
+            accepted: AtomicBool::new(false),
             is_request,
             buffers: Mutex::new(Some([input, output])),
             id: AtomicUsize::new(0),

@@ -5,6 +5,7 @@ mod common;
 mod objects;
 mod pools;
 mod requests;
+mod scenes;
 mod streams;
 mod targets;
 mod work;
@@ -36,6 +37,14 @@ const METHODS: [(Kind, &[Method]); 14] = [
 ];
 
 const FUNCTIONS: &[Function] = &[
+    scenes::stream,
+    scenes::sends,
+    scenes::threaded_work,
+    scenes::queued_work,
+    scenes::queue,
+    scenes::sink,
+    scenes::notification,
+    scenes::ring,
     objects::create_device,
     buffers::create_ring,
     buffers::create_ping_pong,

@@ -55,7 +55,10 @@ fn taken(pool: usize, buffer: *mut VOID, context: *mut VOID, has_context: bool) 
     got(pool, buffer, (!is_sink).then_some(context));
 }
 
-fn get(from: Input, pool: usize) {
+/// Those that give a buffer to a pool.
+pub const PUTS: &[Method] = &[put, put_at_head, put_with_timer];
+
+pub fn get(from: Input, pool: usize) {
     let (mut buffer, mut context) = (null_mut(), null_mut());
     let pointer = maybe(from, &mut buffer);
     let has_context = from.byte() % 4 != 0;
@@ -203,7 +206,10 @@ pub const QUEUE: &[Method] = &[
     queue_count,
 ];
 
-fn fetch(from: Input, queue: usize) {
+/// Those that give a buffer to the Consumer.
+pub const ENQUEUES: &[Method] = &[enqueue, enqueue_at_head, enqueue_with_timer];
+
+pub fn fetch(from: Input, queue: usize) {
     let (mut buffer, mut context) = (null_mut(), null_mut());
     let pointer = maybe(from, &mut buffer);
     let has_context = from.byte() % 4 != 0;

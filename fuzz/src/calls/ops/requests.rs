@@ -36,8 +36,6 @@ pub fn create_request(from: Input) {
     if succeeded(status) {
         pending.handle.store(request.addr(), Ordering::SeqCst);
         world().add(request.addr(), Kind::Request, 0, 0);
-    } else {
-        pending.given_up.store(1, Ordering::SeqCst);
     }
 }
 
@@ -196,12 +194,20 @@ fn data_process(from: Input, module: usize) {
 
 fn request_add(from: Input, module: usize) {
     let request = pick(from, Kind::Request);
-    call!(DMF_NotifyUserWithRequest_EventRequestAdd(c(module), c(request)));
+    add(from, module, request);
+}
+
+pub fn add(_: Input, module: usize, request: usize) {
+    if succeeded(call!(DMF_NotifyUserWithRequest_EventRequestAdd(c(module), c(request)))) {
+        world().accepted(request);
+    }
 }
 
 fn request_process(from: Input, module: usize) {
     let request = pick(from, Kind::Request);
-    call!(DMF_NotifyUserWithRequest_RequestProcess(c(module), c(request)));
+    if succeeded(call!(DMF_NotifyUserWithRequest_RequestProcess(c(module), c(request)))) {
+        world().accepted(request);
+    }
 }
 
 fn request_return(from: Input, module: usize) {

@@ -66,8 +66,15 @@ pub const STREAM: &[Method] = &[
     reuse_send,
 ];
 
+/// Those that send a single Request.
+pub const SENDS: &[Method] =
+    &[send, send_ex, send_2025, reuse_create, reuse_send, send_synchronously];
+
 fn target_set(from: Input, module: usize) {
-    let target = pick(from, Kind::Target);
+    set(module, pick(from, Kind::Target));
+}
+
+pub fn set(module: usize, target: usize) {
     call!(DMF_ContinuousRequestTarget_IoTargetSet(c(module), c(target)));
 }
 
@@ -77,7 +84,7 @@ fn target_clear(_: Input, module: usize) {
     });
 }
 
-fn start(_: Input, module: usize) {
+pub fn start(_: Input, module: usize) {
     call!(DMF_ContinuousRequestTarget_Start(c(module)));
 }
 
@@ -166,15 +173,15 @@ fn expect(
     let output = std::mem::replace(&mut single.output, output);
     let (context, pending) = world().expect(false, input, output);
     if !is_told {
-        pending.given_up.store(1, Ordering::SeqCst);
         return (context, pending, None);
     }
     (context, pending, Some(callbacks::sent))
 }
 
-fn settle(pending: &Pending, status: NTSTATUS) {
-    if !succeeded(status) {
-        pending.given_up.store(1, Ordering::SeqCst);
+fn settle(pending: &Pending, callback: bool, status: NTSTATUS) {
+    if succeeded(status) {
+        pending.accepted.store(callback, Ordering::SeqCst);
+    } else {
         assert_eq!(pending.completions.load(Ordering::SeqCst), 0, "completed, and refused");
     }
 }
@@ -195,7 +202,7 @@ fn send(from: Input, module: usize) {
         callback,
         c(context)
     ));
-    settle(&pending, status);
+    settle(&pending, callback.is_some(), status);
 }
 
 fn send_ex(from: Input, module: usize) {
@@ -216,7 +223,7 @@ fn send_ex(from: Input, module: usize) {
         callback,
         c(context)
     ));
-    settle(&pending, status);
+    settle(&pending, callback.is_some(), status);
 }
 
 fn send_2025(from: Input, module: usize) {
@@ -237,7 +244,7 @@ fn send_2025(from: Input, module: usize) {
         c(context),
         id
     ));
-    settle(&pending, status);
+    settle(&pending, callback.is_some(), status);
 }
 
 fn cancel(from: Input, module: usize) {
@@ -294,5 +301,5 @@ fn reuse_send(from: Input, module: usize) {
         c(context),
         id
     ));
-    settle(&pending, status);
+    settle(&pending, callback.is_some(), status);
 }

@@ -100,7 +100,11 @@ pub const THREADED: &[Method] = &[
     count,
 ];
 
-fn start(_: Input, queue: usize) {
+/// Those that give a buffer to the thread.
+pub const ENQUEUES: &[Method] =
+    &[enqueue, enqueue_at_head, enqueue_and_wait, enqueue_at_head_and_wait];
+
+pub fn start(_: Input, queue: usize) {
     call!(DMF_ThreadedBufferQueue_Start(c(queue)));
 }
 
@@ -110,7 +114,7 @@ fn stop(_: Input, queue: usize) {
     });
 }
 
-fn fetch(from: Input, queue: usize) {
+pub fn fetch(from: Input, queue: usize) {
     let (mut buffer, mut context) = (null_mut(), null_mut());
     let pointer = maybe(from, &mut buffer);
     if succeeded(call!(DMF_ThreadedBufferQueue_Fetch(c(queue), pointer, &mut context))) {

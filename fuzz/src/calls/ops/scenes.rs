@@ -1,0 +1,87 @@
+//! Several calls that lead somewhere, since few sequences at random do: a stream that streams, work that is done.
+
+use super::{buffers, pools, requests, streams, targets, work};
+use crate::calls::input::Input;
+use crate::calls::world::{Kind, world};
+
+/// The newest object of that kind.
+fn newest(kind: Kind) -> usize {
+    let world = world();
+    let newest = world.handles.iter().rev().find(|known| known.kind == kind);
+    newest.map_or(0, |known| known.handle)
+}
+
+pub fn stream(from: Input) {
+    if from.byte() % 3 == 0 {
+        targets::open_replay(from);
+    } else {
+        targets::create_client(from);
+    }
+    streams::create_stream(from);
+    let (stream, target) = (newest(Kind::Stream), newest(Kind::Target));
+    streams::set(stream, target);
+    streams::start(from, stream);
+}
+
+pub fn sends(from: Input) {
+    stream(from);
+    let stream = newest(Kind::Stream);
+    for _ in 0..from.choose(4) {
+        streams::SENDS[from.choose(streams::SENDS.len())](from, stream);
+    }
+}
+
+pub fn threaded_work(from: Input) {
+    work::create_threaded(from);
+    let queue = newest(Kind::Threaded);
+    work::start(from, queue);
+    for _ in 0..from.choose(4) {
+        work::fetch(from, queue);
+        work::ENQUEUES[from.choose(work::ENQUEUES.len())](from, queue);
+    }
+}
+
+pub fn queued_work(from: Input) {
+    work::create_work(from);
+    let module = newest(Kind::Work);
+    for _ in 0..from.choose(4) {
+        work::WORK[from.choose(2)](from, module);
+    }
+}
+
+pub fn queue(from: Input) {
+    pools::create_queue(from);
+    let queue = newest(Kind::Queue);
+    for _ in 0..from.choose(6) {
+        pools::fetch(from, queue);
+        pools::ENQUEUES[from.choose(pools::ENQUEUES.len())](from, queue);
+    }
+}
+
+pub fn sink(from: Input) {
+    pools::create_pool(from);
+    let source = newest(Kind::Pool);
+    pools::create_pool(from);
+    let sink = newest(Kind::Pool);
+    for _ in 0..from.choose(6) {
+        pools::get(from, source);
+        pools::PUTS[from.choose(pools::PUTS.len())](from, sink);
+    }
+}
+
+pub fn notification(from: Input) {
+    requests::create_notify(from);
+    let module = newest(Kind::Notify);
+    for _ in 0..from.choose(5) {
+        requests::create_request(from);
+        requests::add(from, module, newest(Kind::Request));
+    }
+}
+
+pub fn ring(from: Input) {
+    buffers::create_ring(from);
+    let ring = newest(Kind::Ring);
+    for _ in 0..from.choose(6) {
+        buffers::RING[0](from, ring);
+    }
+}
