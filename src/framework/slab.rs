@@ -65,6 +65,8 @@ pub struct Meta {
     pub previous: Cell<Option<NonNull<Meta>>>,
     pub next: Cell<Option<NonNull<Meta>>>,
     slab: NonNull<Slab>,
+    /// Where the Client's bytes start.
+    buffer: NonNull<u8>,
     pub holder: AtomicU32,
     /// The Client has had the buffer since it was last zeroed.
     pub dirty: Cell<bool>,
@@ -194,14 +196,15 @@ impl Slab {
                 owners,
             });
             for i in 0..count {
+                let buffer = first_buffer.add(i * stride);
                 slab.add(1).cast::<Meta>().add(i).write(Meta {
                     previous: Cell::new(None),
                     next: Cell::new(None),
                     slab,
+                    buffer,
                     holder: AtomicU32::new(holder::LIBRARY),
                     dirty: Cell::new(false),
                 });
-                let buffer = first_buffer.add(i * stride);
                 put_sentinel(buffer.add(shape.buffer_size as usize));
                 put_sentinel(buffer.add(context_offset + shape.context_size as usize));
             }
@@ -276,6 +279,22 @@ impl Slab {
     }
 }
 
+/// Sizes that are usual are zeroed in place: a call costs more than they do.
+///
+/// # Safety
+/// `size` bytes at `place` may be written.
+#[inline]
+unsafe fn zero(place: NonNull<u8>, size: u32) {
+    // SAFETY: by the contract of this function.
+    unsafe {
+        match size {
+            0 => {}
+            64 => place.cast::<[u8; 64]>().write([0; 64]),
+            size => place.write_bytes(0, size as usize),
+        }
+    }
+}
+
 /// # Safety
 /// Eight bytes at `place` are the slab's.
 unsafe fn put_sentinel(place: NonNull<u8>) {
@@ -301,18 +320,10 @@ impl Meta {
         unsafe { self.slab.as_ref() }
     }
 
-    #[inline]
-    fn index(&self) -> usize {
-        let first = self.slab().meta(0).as_ptr().addr();
-        (ptr::from_ref(self).addr() - first) / size_of::<Meta>()
-    }
-
     /// Where the Client's bytes start.
     #[inline]
     pub fn buffer(&self) -> NonNull<u8> {
-        let slab = self.slab();
-        // SAFETY: the index is that of a buffer of the slab.
-        unsafe { slab.first_buffer.add(self.index() * slab.stride) }
+        self.buffer
     }
 
     /// Where the Client's context starts; its size may be zero.
@@ -331,7 +342,9 @@ impl Meta {
         // SAFETY: the timer cells follow the metas in the slab's allocation, one for each.
         unsafe {
             let first = slab.meta(0).add(slab.count).cast::<TimerCell>();
-            Some(first.add(self.index()).as_ref())
+            let index =
+                (ptr::from_ref(self).addr() - slab.meta(0).as_ptr().addr()) / size_of::<Meta>();
+            Some(first.add(index).as_ref())
         }
     }
 
@@ -351,8 +364,8 @@ impl Meta {
         }
         // SAFETY: both ranges are the buffer's, and the caller owns it.
         unsafe {
-            self.buffer().write_bytes(0, self.buffer_size() as usize);
-            self.context().write_bytes(0, self.context_size() as usize);
+            zero(self.buffer, self.buffer_size());
+            zero(self.context(), self.context_size());
         }
     }
 

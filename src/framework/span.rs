@@ -4,6 +4,7 @@
 //! nothing worse.
 
 use super::buffer::ClientBuffer;
+use std::sync::atomic::{Ordering, compiler_fence};
 
 /// See the file's head.
 #[derive(Clone, Copy)]
@@ -28,9 +29,30 @@ unsafe fn copy(source: *const u8, target: *mut u8, count: usize) {
     unsafe {
         match count {
             8 => target.cast::<[u8; 8]>().write(source.cast::<[u8; 8]>().read()),
-            64 => target.cast::<[u8; 64]>().write(source.cast::<[u8; 64]>().read()),
+            64 => copy_line(source, target),
             _ => std::ptr::copy(source, target, count),
         }
+    }
+}
+
+/// Copies 64 bytes in words: they were mostly written in words just before, and a wider load of bytes that are
+/// still on their way to the cache waits until they are there.
+///
+/// # Safety
+/// As for [`std::ptr::copy`].
+#[inline(always)]
+unsafe fn copy_line(source: *const u8, target: *mut u8) {
+    let mut words = [[0; 8]; 8];
+    for (i, word) in words.iter_mut().enumerate() {
+        // SAFETY: by the contract of this function.
+        *word = unsafe { source.cast::<[u8; 8]>().add(i).read() };
+        // Keeps the compiler from making wider ones of them.
+        compiler_fence(Ordering::AcqRel);
+    }
+    for (i, word) in words.into_iter().enumerate() {
+        // SAFETY: by the contract of this function.
+        unsafe { target.cast::<[u8; 8]>().add(i).write(word) };
+        compiler_fence(Ordering::AcqRel);
     }
 }
 
