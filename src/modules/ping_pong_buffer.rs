@@ -19,9 +19,8 @@ use crate::framework::table::Object;
 
 /// See the file's head.
 pub struct PingPongBuffer {
-    buffers: [Block; 2],
-    /// Which of the two is Ping.
-    ping: usize,
+    ping: Block,
+    pong: Block,
     /// Bytes in Ping.
     offset: usize,
 }
@@ -37,7 +36,7 @@ impl PingPongBuffer {
             return Err(Error::new(Status::INVALID_PARAMETER, "BufferSize is 0"));
         }
         let size = size as usize;
-        Ok(Self { buffers: [Block::new(size)?, Block::new(size)?], ping: 0, offset: 0 })
+        Ok(Self { ping: Block::new(size)?, pong: Block::new(size)?, offset: 0 })
     }
 
     /// Bytes in Ping.
@@ -47,15 +46,14 @@ impl PingPongBuffer {
 
     /// Where Ping starts.
     pub fn ping(&self) -> *mut u8 {
-        self.buffers[self.ping].address().as_ptr()
+        self.ping.address().as_ptr()
     }
 
     /// As [`PingPongBuffer::write`], if nothing speaks against it.
     #[inline(always)]
     pub fn try_write(&mut self, source: Span) -> Option<()> {
-        let ping = self.buffers.get_mut(self.ping)?;
-        let end = self.offset.checked_add(source.len())?;
-        source.copy_to(ping.get_mut(self.offset..end)?);
+        let end = self.offset + source.len();
+        source.copy_to(self.ping.get_mut(self.offset..end)?);
         self.offset = end;
         Some(())
     }
@@ -63,21 +61,20 @@ impl PingPongBuffer {
     /// Appends to Ping; nothing is written unless all fits.
     #[inline]
     pub fn write(&mut self, source: Span) -> Result<(), Error> {
-        let ping = &mut self.buffers[self.ping];
-        if source.len() > ping.len() - self.offset {
+        if source.len() > self.ping.len() - self.offset {
             return Err(Error::new(
                 Status::INSUFFICIENT_RESOURCES,
                 "the bytes do not fit into the Ping buffer",
             ));
         }
-        self.offset += source.copy_to(&mut ping[self.offset..]);
+        self.offset += source.copy_to(&mut self.ping[self.offset..]);
         Ok(())
     }
 
     /// Switches, and keeps what lies behind the packet; where the packet starts.
     #[inline]
     pub fn consume(&mut self, start: u32, length: u32) -> Result<*mut u8, Error> {
-        let size = self.buffers[0].len();
+        let size = self.ping.len();
         let (start, length) = (start as usize, length as usize);
         if start + length > size {
             return Err(Error::misuse(
@@ -85,7 +82,7 @@ impl PingPongBuffer {
                 "StartOffset + PacketLength reach beyond the buffer",
             ));
         }
-        let packet = self.buffers[self.ping].address();
+        let packet = self.ping.address();
         self.switch(start + length);
         Ok(packet.as_ptr().wrapping_add(start))
     }
@@ -104,12 +101,10 @@ impl PingPongBuffer {
 
     /// The bytes from `from` up to the write offset become the start of the other buffer, the new Ping.
     fn switch(&mut self, from: usize) {
-        let [first, second] = &mut self.buffers;
-        let (old, new) = if self.ping == 0 { (first, second) } else { (second, first) };
-        let left_over = old.get(from..self.offset).unwrap_or(&[]);
-        new[..left_over.len()].copy_from_slice(left_over);
+        let left_over = self.ping.get(from..self.offset).unwrap_or(&[]);
+        self.pong[..left_over.len()].copy_from_slice(left_over);
         self.offset = left_over.len();
-        self.ping ^= 1;
+        std::mem::swap(&mut self.ping, &mut self.pong);
     }
 
     /// Forgets what is in Ping.
