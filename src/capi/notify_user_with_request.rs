@@ -210,7 +210,7 @@ pub unsafe extern "C" fn event_request_add(dmf_module: DMFMODULE, request: WDFRE
 
 fn the_request(request: WDFREQUEST) -> Result<Ref<Request>, Error> {
     let request = Ref::<Request>::new(Handle::from_c(request));
-    drop(request.lock()?);
+    table::check::<Request>(request.handle)?;
     Ok(request)
 }
 

@@ -26,8 +26,10 @@ pub trait Object: Send + Sized + 'static {
     /// The object works without its lock ([`enter`]), and is Sync; only then are the next two called.
     const ENTERED: bool = false;
 
-    /// A thread that uses the object alone comes to own its lock: for objects that live long.
-    const OWNABLE: bool = false;
+    /// Whether a thread that uses the object alone comes to own its lock: for objects that live long.
+    fn is_ownable(&self) -> bool {
+        false
+    }
 
     /// Deletion has begun: refuse new work and end what can be ended, without waiting.
     fn shut(&self) {}
@@ -106,6 +108,13 @@ pub struct Guard<T> {
     handle: Handle,
     body: *mut T,
     lent: bool,
+}
+
+/// Whether `handle` names an object of type `T` that is open, and why not. It may not be so any more when
+/// the caller sees the answer.
+pub fn check<T: Object>(handle: Handle) -> Result<(), Error> {
+    let side = &slot_of(handle, T::KIND)?.front;
+    if side.handle.load(Ordering::Acquire) == handle.0 { Ok(()) } else { Err(refused(handle)) }
 }
 
 /// Locks the object behind `handle` if it is one of type `T` and open. Always inlined: the answer would

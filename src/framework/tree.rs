@@ -406,11 +406,12 @@ impl Draft {
 
     /// The last step: Methods may come.
     pub fn open<T: Object>(self, body: T) -> Result<Handle, Error> {
+        let is_ownable = body.is_ownable();
         let body = Box::into_raw(memory::try_box(body)?).cast::<()>();
         let handle = self.handle;
         std::mem::forget(self);
         let slot = slot::find(handle.slot()).expect("reserved");
-        if T::OWNABLE {
+        if is_ownable {
             slot.front.lock.arm();
         }
         let mut tree = TREE.lock();

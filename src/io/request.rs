@@ -106,8 +106,11 @@ pub struct Request {
 
 impl Object for Request {
     const KIND: Kind = Kind::Request;
+
     // A stream sends the same Request again and again, from one thread.
-    const OWNABLE: bool = true;
+    fn is_ownable(&self) -> bool {
+        !self.is_programs
+    }
 
     fn close(&mut self, _handle: Handle) {
         // Whoever waits finds the handle dead.

@@ -86,7 +86,10 @@ struct QueueSide {
 
 impl Object for BufferPool {
     const KIND: Kind = Kind::BufferPool;
-    const OWNABLE: bool = true;
+
+    fn is_ownable(&self) -> bool {
+        true
+    }
 }
 
 impl BufferPool {

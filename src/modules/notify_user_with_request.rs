@@ -70,13 +70,18 @@ struct Inner {
     /// None if the Module keeps no data.
     data: Option<Pools>,
     client: Box<dyn Client>,
-    requests: Mutex<RequestQueue>,
-    /// Requests in the queue.
-    pending: AtomicU32,
+    requests: Mutex<Requests>,
     discarded: AtomicU64,
     /// Cancellations that are being told.
     canceling: AtomicU32,
     closing: AtomicBool,
+}
+
+#[derive(Default)]
+struct Requests {
+    queue: RequestQueue,
+    /// Those in the queue that still wait.
+    pending: u32,
 }
 
 /// What stands in the context of an entry of data.
@@ -139,8 +144,7 @@ impl NotifyUserWithRequest {
             config,
             data,
             client,
-            requests: Mutex::new(RequestQueue::default()),
-            pending: AtomicU32::new(0),
+            requests: Mutex::new(Requests::default()),
             discarded: AtomicU64::new(0),
             canceling: AtomicU32::new(0),
             closing: AtomicBool::new(false),
@@ -157,7 +161,7 @@ impl NotifyUserWithRequest {
     pub fn request_add(&self, request: Ref<Request>) -> Result<(), Error> {
         let inner = &self.shared;
         let mut requests = inner.requests.lock();
-        if inner.pending.load(Ordering::SeqCst) >= inner.config.most_requests {
+        if requests.pending >= inner.config.most_requests {
             return Err(Error::new(
                 Status::INVALID_DEVICE_STATE,
                 "MaximumNumberOfPendingRequests are pending already",
@@ -166,19 +170,13 @@ impl NotifyUserWithRequest {
         if inner.config.time_stamping {
             request.lock()?.timestamp = timer::now();
         }
-        inner.pending.fetch_add(1, Ordering::SeqCst);
-        match requests.push(request, Some(self.canceler.clone())) {
-            Ok(Pushed::Waits) => Ok(()),
-            Ok(Pushed::Canceled) => {
-                drop(requests);
-                self.canceler.canceled(request);
-                Ok(())
-            }
-            Err(error) => {
-                inner.pending.fetch_sub(1, Ordering::SeqCst);
-                Err(error)
-            }
+        let pushed = requests.queue.push(request, Some(self.canceler.clone()))?;
+        requests.pending += 1;
+        if pushed == Pushed::Canceled {
+            drop(requests);
+            self.canceler.canceled(request);
         }
+        Ok(())
     }
 
     /// Queues a Request and tries to complete one with data.
@@ -231,7 +229,7 @@ impl NotifyUserWithRequest {
 
     /// Gives the Requests that are pending now to the callback, the oldest first.
     pub fn request_return_all(&self, callback: usize, context: usize, status: Status) {
-        let end = self.shared.requests.lock().end();
+        let end = self.shared.requests.lock().queue.end();
         while let Some(request) = self.shared.next_request(end) {
             self.shared.hand_over(callback, request, context, status);
         }
@@ -254,8 +252,9 @@ impl NotifyUserWithRequest {
 impl Inner {
     /// The oldest of the Requests that were queued before the queue's end was `end`.
     fn next_request(&self, end: u64) -> Option<Ref<Request>> {
-        let claim = self.requests.lock().claim_before(end, Holder::Client)?;
-        self.pending.fetch_sub(1, Ordering::SeqCst);
+        let mut requests = self.requests.lock();
+        let claim = requests.queue.claim_before(end, Holder::Client)?;
+        requests.pending -= 1;
         Some(claim.request)
     }
 
@@ -285,15 +284,15 @@ impl Inner {
         let Some(pools) = self.data else { return };
         let (request, entry) = {
             let mut requests = self.requests.lock();
-            if !requests.is_waited() {
+            if requests.queue.is_empty() {
                 return;
             }
             let Ok(entry) = pools.consumer.get() else { return };
-            let Some(claim) = requests.claim(Holder::Client) else {
+            let Some(claim) = requests.queue.claim(Holder::Client) else {
                 pools.consumer.put(entry, End::Head);
                 return;
             };
-            self.pending.fetch_sub(1, Ordering::SeqCst);
+            requests.pending -= 1;
             (claim.request, entry)
         };
         let view = entry.view();
@@ -327,7 +326,7 @@ impl Canceler for PendingCanceler {
     fn canceled(&self, request: Ref<Request>) {
         let inner = &self.0;
         inner.canceling.fetch_add(1, Ordering::SeqCst);
-        inner.pending.fetch_sub(1, Ordering::SeqCst);
+        inner.requests.lock().pending -= 1;
         frames::within(inner.handle, Activity::Callback, || {
             if !inner.closing.load(Ordering::SeqCst) {
                 inner.client.canceled(inner.handle, request.handle);

@@ -27,7 +27,10 @@ pub struct PingPongBuffer {
 
 impl Object for PingPongBuffer {
     const KIND: Kind = Kind::PingPongBuffer;
-    const OWNABLE: bool = true;
+
+    fn is_ownable(&self) -> bool {
+        true
+    }
 }
 
 impl PingPongBuffer {

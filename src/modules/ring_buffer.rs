@@ -39,7 +39,10 @@ pub struct RingBuffer {
 
 impl Object for RingBuffer {
     const KIND: Kind = Kind::RingBuffer;
-    const OWNABLE: bool = true;
+
+    fn is_ownable(&self) -> bool {
+        true
+    }
 }
 
 /// A part of an item and where it stands outside.
