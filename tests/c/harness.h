@@ -28,6 +28,17 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Where the header of valgrind is missing, so is valgrind. */
+#if defined(__has_include)
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#endif
+#endif
+#ifndef RUNNING_ON_VALGRIND
+#define RUNNING_ON_VALGRIND 0
+#define VALGRIND_CLO_CHANGE(Option)
+#endif
+
 #define HARNESS_UNUSED __attribute__((unused))
 
 /* A test that has not ended after so many seconds hangs. Generous: valgrind and a busy machine are slow. */
