@@ -107,4 +107,5 @@ void test_soak(unsigned seconds)
           "%u times, %u removal callbacks; the watch saw %u arrivals, %u removals", rounds, atomic_load(&removal_callbacks),
           atomic_load(&arrivals), atomic_load(&removals));
     check(measure_judge(&measure, seconds), "memory, threads, descriptors and handles do not grow", "%zu samples", measure.Count);
+    measure_end(&measure);
 }

@@ -163,4 +163,10 @@ static bool measure_judge(const MEASURE* measure, double run_seconds)
     return flat;
 }
 
+static void measure_end(MEASURE* measure)
+{
+    free(measure->Samples);
+    *measure = (MEASURE){0};
+}
+
 #endif /* DMF_TESTS_MEASURE_H */

@@ -696,6 +696,7 @@ int main(int argc, char** argv)
     double seconds = argc > 1 ? atof(argv[1]) : 0;
     double begin = harness_seconds(), now = 0, told = 0;
     MEASURE measure = {0};
+    bool flat;
 
     if (seconds <= 0)
     {
@@ -762,9 +763,7 @@ int main(int argc, char** argv)
     printf("%u stream callbacks, %u Requests ended, %u timers expired\n",
            atomic_load(&streams[0].Stream.Count) + atomic_load(&streams[1].Stream.Count), atomic_load(&sends_ended),
            atomic_load(&timed_expired));
-    if (harness.Failures != 0)
-    {
-        return 1;
-    }
-    return measure_judge(&measure, seconds) ? 0 : 3;
+    flat = measure_judge(&measure, seconds);
+    measure_end(&measure);
+    return harness.Failures != 0 ? 1 : flat ? 0 : 3;
 }
