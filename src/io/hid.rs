@@ -17,7 +17,7 @@
 
 use super::hid_device::Controls;
 use super::hid_error;
-use super::hid_reports::{Reports, Way};
+use super::hid_reports::{Means, Reports};
 use super::hidraw::{Descriptor, Opened};
 use super::reader;
 use super::report_descriptor;
@@ -141,8 +141,7 @@ fn open_once(selector: Selector<'_>) -> Result<Target, Error> {
         Found::Descriptor(descriptor) => start_descriptor(core, descriptor),
         Found::Handle(device) => {
             // The core keeps it, too: closing it waits for whatever blocks another handle of any device.
-            let device = Shared::new(Mutex::new(device))?;
-            let reports = Reports::new(&core, Way::Slices(device, slice()))?;
+            let reports = Reports::new(&core, Means::Slices(Mutex::new(device), slice()))?;
             let thread = reader::start("dmf-hid", core.clone(), reports)?;
             Ok(Target::new(core, thread))
         }
@@ -152,7 +151,7 @@ fn open_once(selector: Selector<'_>) -> Result<Target, Error> {
 #[cfg(target_os = "linux")]
 fn start_descriptor(core: Shared<Core>, descriptor: Descriptor) -> Result<Target, Error> {
     let descriptor = Shared::new(descriptor)?;
-    let reports = Reports::new(&core, Way::Descriptor(descriptor.clone()))?;
+    let reports = Reports::new(&core, Means::Descriptor(descriptor.clone()))?;
     super::pump::attach(&core, descriptor, try_box(reports)?)?;
     Ok(Target::carried(core))
 }

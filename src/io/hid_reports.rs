@@ -13,50 +13,84 @@ use hidapi::HidDevice;
 use std::time::Duration;
 
 /// How reports are read.
-#[derive(Clone)]
-pub enum Way {
+pub enum Means {
     /// Without waiting: somebody else waits for the descriptor.
     Descriptor(Shared<Descriptor>),
     /// Through hidapi, which waits as long at a time.
-    Slices(Shared<Mutex<HidDevice>>, Duration),
+    Slices(Mutex<HidDevice>, Duration),
 }
 
-impl Kept for Way {
-    fn forget(&self) {
+/// Where reports are read, and what is kept there forgotten.
+pub struct Way {
+    means: Means,
+    /// How often what was kept was forgotten; held by whoever reads.
+    forgets: Mutex<u64>,
+}
+
+/// A thread that is still in hidapi's read has a report, or is about to, if the device kept one; it
+/// needs no longer to come back with it.
+const COMES_BACK: Duration = Duration::from_millis(50);
+
+impl Way {
+    pub fn new(means: Means) -> Self {
+        Self { means, forgets: Mutex::new(0) }
+    }
+}
+
+impl Kept for Shared<Way> {
+    fn forget(&self) -> Option<u64> {
         // As many as the system can have kept, and no more, so that a fast device cannot hold us.
         let most = memory_of_the_system();
-        match self {
-            Way::Descriptor(descriptor) => descriptor.discard(most),
-            Way::Slices(device, _) => {
-                let device = device.lock();
-                let mut report = [0; 1];
-                for _ in 0..most {
-                    if !matches!(read_through_hidapi(&device, &mut report, Duration::ZERO), Ok(1..))
-                    {
-                        return;
-                    }
-                }
+        let forgets = match &self.means {
+            Means::Descriptor(descriptor) => {
+                let forgets = self.forgets.lock();
+                descriptor.discard(most);
+                Some(forgets)
             }
+            Means::Slices(device, slice) => {
+                let forgets = self.forgets.try_lock_for(COMES_BACK.min(*slice));
+                if forgets.is_some() {
+                    discard_through_hidapi(&device.lock(), most);
+                }
+                forgets
+            }
+        };
+        forgets.map(|mut forgets| {
+            *forgets += 1;
+            *forgets
+        })
+    }
+}
+
+fn discard_through_hidapi(device: &HidDevice, most: usize) {
+    let mut report = [0; 1];
+    for _ in 0..most {
+        if !matches!(read_through_hidapi(device, &mut report, Duration::ZERO), Ok(1..)) {
+            return;
         }
     }
 }
 
 /// See the file's head.
 pub struct Reports {
-    way: Way,
+    way: Shared<Way>,
     scratch: Block,
+    /// The way's number when a report was read last.
+    forgets: u64,
     layout: Layout,
     drain: Drain,
     core: Shared<Core>,
 }
 
 impl Reports {
-    pub fn new(core: &Shared<Core>, way: Way) -> Result<Self, Error> {
+    pub fn new(core: &Shared<Core>, means: Means) -> Result<Self, Error> {
+        let way = Shared::new(Way::new(means))?;
         let layout = core.layout;
         core.set_kept(try_box(way.clone())?);
         Ok(Self {
             way,
             scratch: Block::new(layout.longest_input.max(64) + 1)?,
+            forgets: 0,
             layout,
             drain: Drain::new(ROOM_IN_THE_SYSTEM),
             core: core.clone(),
@@ -67,9 +101,14 @@ impl Reports {
     fn read(&mut self, may_wait: bool) -> Result<usize, Status> {
         let start = usize::from(!self.layout.has_ids);
         let room = &mut self.scratch[start..];
-        let length = match &self.way {
-            Way::Descriptor(descriptor) => descriptor.read(room)?,
-            Way::Slices(device, slice) => {
+        let forgets = self.way.forgets.lock();
+        if *forgets != self.forgets {
+            self.forgets = *forgets;
+            self.drain.ran_dry();
+        }
+        let length = match &self.way.means {
+            Means::Descriptor(descriptor) => descriptor.read(room)?,
+            Means::Slices(device, slice) => {
                 let wait = if may_wait { *slice } else { Duration::ZERO };
                 read_through_hidapi(&device.lock(), room, wait)?
             }
@@ -84,9 +123,9 @@ impl Reports {
             0 => self.drain.ran_dry(),
             length => return Ok(length),
         }
-        match self.way {
-            Way::Descriptor(_) => Ok(0),
-            Way::Slices(..) => self.read(true),
+        match self.way.means {
+            Means::Descriptor(_) => Ok(0),
+            Means::Slices(..) => self.read(true),
         }
     }
 
@@ -115,11 +154,11 @@ impl Source for Reports {
                 if self.drain.shows_overrun() {
                     self.suspect_overrun();
                 }
-                Next::Report(&self.scratch[..length])
+                Next::Report(&self.scratch[..length], self.forgets)
             }
             Err(_) => {
                 // hidapi does not say what it threw away.
-                if matches!(self.way, Way::Slices(..)) {
+                if matches!(self.way.means, Means::Slices(..)) {
                     self.suspect_overrun();
                 }
                 Next::Gone

@@ -369,7 +369,7 @@ mod tests {
             drop(self.gate.lock());
             match self.descriptor.read(&mut self.report) {
                 Ok(0) => Next::Nothing,
-                Ok(_) => Next::Report(&self.report),
+                Ok(_) => Next::Report(&self.report, 0),
                 Err(_) => Next::Gone,
             }
         }
@@ -382,8 +382,9 @@ mod tests {
     struct Waiting(Shared<Descriptor>);
 
     impl Kept for Waiting {
-        fn forget(&self) {
+        fn forget(&self) -> Option<u64> {
             self.0.discard(64);
+            Some(0)
         }
     }
 

@@ -34,7 +34,11 @@ pub trait Source: Send + 'static {
 
 /// What came.
 pub enum Next<'a> {
-    Report(&'a [u8]),
+    /// A report, and how often what was kept had been forgotten when it was read ([`Kept`]); 0 where
+    /// nothing is kept.
+    ///
+    /// [`Kept`]: super::target::Kept
+    Report(&'a [u8], u64),
     /// Nothing within a slice.
     Nothing,
     /// Nothing before that moment.
@@ -150,7 +154,7 @@ impl Drive {
             Task::Work(claim) => core.device.perform(core, Some(&mut *self.source), claim),
             Task::Backlog => deliver_from_backlog(core),
             Task::Read => match self.source.next() {
-                Next::Report(report) => core.deliver(report),
+                Next::Report(report, forgets) => core.deliver(report, forgets),
                 Next::Nothing => return Step::Dry,
                 Next::NotBefore(moment) => self.until = Some(moment),
                 Next::Gone => core.state.lock().removed = true,
@@ -220,9 +224,9 @@ fn deliver_from_backlog(core: &Core) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::framework::sync::{AtomicU32, Ordering};
+    use crate::framework::sync::{AtomicU32, Mutex, Ordering};
     use crate::io::report_descriptor::Layout;
-    use crate::io::target::{Device, Target};
+    use crate::io::target::{Device, Kept, Target};
 
     struct Silent;
 
@@ -262,6 +266,88 @@ mod tests {
                 std::thread::yield_now();
             }
         }
+    }
+
+    /// A device with one report, which comes while nobody wants it.
+    struct Late {
+        /// How often what was kept was forgotten.
+        forgets: Mutex<u64>,
+        /// The report has come.
+        come: AtomicU32,
+        /// The thread that has read it may go on.
+        go_on: AtomicU32,
+        reads: AtomicU32,
+    }
+
+    struct LateSource(Shared<Late>);
+    struct LateKept(Shared<Late>);
+
+    fn wait_for(what: &AtomicU32) {
+        while what.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+    }
+
+    impl Source for LateSource {
+        fn next(&mut self) -> Next<'_> {
+            if self.0.reads.fetch_add(1, Ordering::SeqCst) > 0 {
+                std::thread::sleep(Duration::from_millis(1));
+                return Next::Nothing;
+            }
+            let forgets = {
+                let forgets = self.0.forgets.lock();
+                wait_for(&self.0.come);
+                *forgets
+            };
+            wait_for(&self.0.go_on);
+            Next::Report(&[7], forgets)
+        }
+
+        fn resume(&mut self, _after: Duration) {}
+    }
+
+    impl Kept for LateKept {
+        fn forget(&self) -> Option<u64> {
+            let mut forgets = self.0.forgets.lock();
+            *forgets += 1;
+            Some(*forgets)
+        }
+    }
+
+    /// The thread that is in a read when the stream stops, and has its report only when it is started
+    /// again, has an old one. It did not see that there was a pause.
+    #[test]
+    fn a_report_that_was_read_before_the_pause_ended_is_forgotten() {
+        let late = Shared::new(Late {
+            forgets: Mutex::new(0),
+            come: AtomicU32::new(0),
+            go_on: AtomicU32::new(0),
+            reads: AtomicU32::new(0),
+        });
+        let late = late.ok().unwrap();
+        let layout = Layout { longest_input: 1, ..Layout::default() };
+        let core = Core::new(layout, try_box(Silent).ok().unwrap()).ok().unwrap();
+        core.set_kept(try_box(LateKept(late.clone())).ok().unwrap());
+        let thread = start("dmf-test", core.clone(), LateSource(late.clone())).ok().unwrap();
+        let target = Target::new(core, thread);
+        let start_stream = || {
+            target.core.stream_started();
+            target.core.stream_sent();
+        };
+
+        start_stream();
+        wait_for(&late.reads);
+        target.core.stream_stopped();
+        late.come.store(1, Ordering::SeqCst);
+        start_stream();
+        let forgets = *late.forgets.lock();
+        late.go_on.store(1, Ordering::SeqCst);
+        assert_eq!(forgets, 2, "once for each start");
+        while late.reads.load(Ordering::SeqCst) < 3 {
+            std::thread::yield_now();
+        }
+        assert_eq!(target.core.state.lock().backlog.len(), 0);
+        target.core.stream_stopped();
     }
 
     const ROOM: u32 = 4;

@@ -141,7 +141,7 @@ impl Source for Player {
             self.round = self.round.saturating_add(u32::from(self.pace.repeat != 0));
             self.clock = None;
         }
-        Next::Report(self.recording.event(index).1)
+        Next::Report(self.recording.event(index).1, 0)
     }
 
     fn resume(&mut self, after: Duration) {

@@ -87,10 +87,14 @@ pub trait Device: Send + Sync {
     }
 }
 
-/// Reports that the system keeps of a device while nobody reads it.
+/// Reports that the system keeps of a device while nobody wants them.
 pub trait Kept: Send + Sync {
-    /// Forgets them. Under the target's lock, and while nobody reads; it waits for nothing.
-    fn forget(&self);
+    /// Forgets them, and says how often that was done. Under the target's lock. Whoever reads may be in
+    /// the middle of it: what was read before has a smaller number ([`Next::Report`]). `None`: he waits
+    /// for the device, which has kept nothing.
+    ///
+    /// [`Next::Report`]: super::reader::Next::Report
+    fn forget(&self) -> Option<u64>;
 }
 
 /// What takes the reports of a target that has no thread of its own.
@@ -186,6 +190,8 @@ pub struct State {
     removal_told: bool,
     /// Nobody has wanted reports since then. Whoever takes it forgets what was kept meanwhile.
     pub paused: Option<Instant>,
+    /// How often what was kept was forgotten ([`Kept`]).
+    forgets: u64,
     /// The thread sleeps, and is to forget when it wakes.
     pub asleep: bool,
     /// The carrier looks at the target.
@@ -255,6 +261,7 @@ impl Core {
                 removal: None,
                 removal_told: false,
                 paused: Some(Instant::now()),
+                forgets: 0,
                 asleep: false,
                 carried: false,
                 kicked: false,
@@ -404,7 +411,9 @@ impl Core {
             && state.paused.take().is_some()
         {
             state.backlog.clear();
-            kept.forget();
+            if let Some(forgets) = kept.forget() {
+                state.forgets = forgets;
+            }
             // There is nothing more to wait for.
             state.asleep = false;
         }
@@ -419,15 +428,15 @@ impl Core {
 
     /// Has the target looked at because something has changed.
     fn stir(&self, mut state: MutexGuard<'_, State>) {
+        if !state.is_wanted() && (self.carrier.get().is_some() || self.kept.get().is_some()) {
+            // Whoever reads may still be busy when somebody wants reports again.
+            state.paused.get_or_insert_with(Instant::now);
+        }
         let Some(carrier) = self.carrier.get() else {
             drop(state);
             self.changed.notify_all();
             return;
         };
-        if !state.is_wanted() {
-            // The carrier may still be busy with others when somebody wants reports again.
-            state.paused.get_or_insert_with(Instant::now);
-        }
         if state.kicked || state.carried && carrier.is_this_thread() {
             // It looks again by itself.
             return;
@@ -520,9 +529,13 @@ impl Core {
         }
     }
 
-    /// Gives a report to the oldest read, or keeps it.
-    pub(super) fn deliver(&self, report: &[u8]) {
+    /// Gives a report to the oldest read, or keeps it. One that was read before the last
+    /// [`Kept::forget`] is forgotten with the others.
+    pub(super) fn deliver(&self, report: &[u8], forgets: u64) {
         let mut state = self.state.lock();
+        if forgets < state.forgets {
+            return;
+        }
         let Some(claim) = state.reads.claim(Holder::Transport) else {
             if state.backlog.push(report) {
                 add(&self.statistics.dropped, 1);
