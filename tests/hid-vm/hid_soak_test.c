@@ -12,6 +12,7 @@
 static atomic_uint arrivals;
 static atomic_uint removals;
 static atomic_uint removal_callbacks;
+static unsigned overruns;
 
 static VOID on_change(const DMF_HID_DEVICE_INFORMATION *information, BOOLEAN arrived, VOID *context)
 {
@@ -65,12 +66,14 @@ static void unplug_once(unsigned round)
     device_wait(&device, "DESTROYED");
     wait_for_count(&seen.disconnected, PENDING_REQUESTS);
     sent = round % 4 == 1 || round % 4 == 2 ? device_sent(&device) : 0;
-    counted = seen.disconnected == PENDING_REQUESTS && seen.other_failures == 0 && seen.out_of_order == 0;
-    if (!waits_in_slices())
-        counted = counted && seen.reports == sent;
+    counted = seen.disconnected == PENDING_REQUESTS && seen.other_failures == 0 && seen.backwards == 0 && seen.reports <= sent;
+    /* Where the machine stands still for longer than the kernel has room, reports are lost, and that is suspected. */
+    if (!waits_in_slices() && statistics_of(&stream).OverrunsSuspected == 0)
+        counted = counted && seen.reports == sent && seen.out_of_order == 0;
     if (!counted)
-        check(false, "unplugged", "round %u: %lu of %lu reports, %lu gaps, %lu of %d Requests ended, %lu failures", round,
-              seen.reports, sent, seen.out_of_order, seen.disconnected, PENDING_REQUESTS, seen.other_failures);
+        check(false, "unplugged", "round %u: %lu of %lu reports, %lu gaps, %lu backwards, %lu of %d Requests ended, %lu failures", round,
+              seen.reports, sent, seen.out_of_order, seen.backwards, seen.disconnected, PENDING_REQUESTS, seen.other_failures);
+    overruns += statistics_of(&stream).OverrunsSuspected > 0;
     close_stream(&stream);
     if (atomic_load(&written) != writes)
         check(false, "writes end", "round %u: %u of %u", round, atomic_load(&written), writes);
@@ -104,8 +107,8 @@ void test_soak(unsigned seconds)
     }
     WdfObjectDelete(device);
     check(rounds > 4 && atomic_load(&removal_callbacks) == rounds, "unplugged and replugged",
-          "%u times, %u removal callbacks; the watch saw %u arrivals, %u removals", rounds, atomic_load(&removal_callbacks),
-          atomic_load(&arrivals), atomic_load(&removals));
+          "%u times, %u removal callbacks; the watch saw %u arrivals, %u removals; overruns were suspected in %u rounds", rounds,
+          atomic_load(&removal_callbacks), atomic_load(&arrivals), atomic_load(&removals), overruns);
     check(measure_judge(&measure, seconds), "memory, threads, descriptors and handles do not grow", "%zu samples", measure.Count);
     measure_end(&measure);
 }
