@@ -545,3 +545,23 @@ pub(super) fn release(mut tree: Locked, number: u32) {
     TREE.lock().recycle(number);
     CHANGED.notify_all();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_whose_generations_have_run_out_is_given_to_nobody() {
+        let draft = reserve(Kind::Device, Choices::default()).ok().unwrap();
+        let number = draft.handle().slot();
+        TREE.lock().life(number).generation = LAST_GENERATION;
+        drop(draft);
+        let mut tree = TREE.lock();
+        assert!(tree.life(number).state == State::Free);
+        let mut free = tree.free;
+        while free != NONE {
+            assert_ne!(free, number);
+            free = tree.life(free).older;
+        }
+    }
+}
