@@ -52,7 +52,7 @@ builds_with_pkg_config() {
     PKG_CONFIG_LIBDIR=$(dirname "$(find "$prefix" -name dmf.pc)")
     libdir=$(dirname "$PKG_CONFIG_LIBDIR")
     # shellcheck disable=SC2046  # the flags are words
-    "$c" -std=gnu11 "$source/stream.c" -o "$work/c_pkg_config" $(pkg-config --cflags --libs dmf)
+    "$c" -std=c11 "$source/stream.c" -o "$work/c_pkg_config" $(pkg-config --cflags --libs dmf)
     # shellcheck disable=SC2046
     "$cxx" -std=c++17 "$source/stream.cpp" -o "$work/cpp_pkg_config" $(pkg-config --cflags --libs dmf)
     for language in c cpp; do
@@ -64,12 +64,12 @@ builds_with_pkg_config() {
     flags=$(pkg-config --static --libs dmf)
     flags=${flags/-ldmf/-l:libdmf.a}
     # shellcheck disable=SC2046,SC2086
-    "$c" -std=gnu11 "$source/stream.c" -o "$work/c_pkg_config_static" $(pkg-config --cflags dmf) $flags
+    "$c" -std=c11 "$source/stream.c" -o "$work/c_pkg_config_static" $(pkg-config --cflags dmf) $flags
     # shellcheck disable=SC2046,SC2086
     "$cxx" -std=c++17 "$source/stream.cpp" -o "$work/cpp_pkg_config_static" $(pkg-config --cflags dmf) $flags
     # What the compiler links by itself could stand in for what dmf.pc does not name.
     # shellcheck disable=SC2046,SC2086
-    "$c" -std=gnu11 -nodefaultlibs "$source/stream.c" -o "$work/c_pkg_config_static_alone" $(pkg-config --cflags dmf) $flags
+    "$c" -std=c11 -nodefaultlibs "$source/stream.c" -o "$work/c_pkg_config_static_alone" $(pkg-config --cflags dmf) $flags
     for program in c_pkg_config_static cpp_pkg_config_static c_pkg_config_static_alone; do
         runs static "$work/$program" "$recording"
     done

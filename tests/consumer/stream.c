@@ -2,6 +2,7 @@
 #include <dmf.h>
 
 #include <stdio.h>
+#include <threads.h>
 #include <time.h>
 
 static unsigned reports; /* written on the target's thread, read once the stream is deleted */
@@ -46,7 +47,7 @@ int main(int argc, char** argv)
         return 1;
     }
     while (DMF_ContinuousRequestTarget_StreamingCountGet(stream) > 0)
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        thrd_sleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     WdfObjectDelete(device);
     printf("%u reports\n", reports);
     return 0;
