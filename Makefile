@@ -72,7 +72,8 @@ docs: ## build the documentation's site below build/docs
 	@scripts/docs.sh $(BUILD)
 
 .PHONY: install
-install: build ## install below PREFIX (default /usr/local)
+install: configure ## install below PREFIX (default /usr/local)
+	@cmake --build $(BUILD) --target dmf_cargo
 	cmake --install $(BUILD) --prefix "$(PREFIX)"
 
 .PHONY: uninstall

@@ -68,6 +68,17 @@ blocks_are_known() {
     fail "no test runs this block: $(cat "$work/unknown")"
 }
 
+# links_lead_somewhere DOCUMENT: what it links to is a file of the project.
+links_lead_somewhere() {
+    local target
+    while read -r target; do
+        [ -e "$(dirname "$1")/${target%%#*}" ] || fail "$1 links to $target, which is not there"
+    done < <(awk '/^ *```/ { inside = !inside } !inside' "$1" | grep -oE '\]\([^)# ]+[^) ]*\)' | sed 's/^](//; s/)$//' | grep -vE '^https?:')
+}
+
+for document in $(git ls-files '*.md' 2>/dev/null || find . -name '*.md' -not -path '*/target/*' -not -path '*/build*/*'); do
+    links_lead_somewhere "$document"
+done
 shopt -s nullglob
 for document in README.md docs/*.md docs/modules/*.md bindings/*/README.md; do
     blocks_are_known "$document"

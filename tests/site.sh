@@ -45,12 +45,49 @@ for class in $classes; do
     esac
 done
 echo "C++: $(echo $classes | wc -w) classes"
-for document in docs/*.md; do
-    name=$(basename "$document" .md)
-    compgen -G "$site/md_*$name.html" >/dev/null || fail "$document has no page"
+for document in docs/*.md SECURITY.md CHANGELOG.md bindings/*/README.md docs/man/*.1; do
+    name=$(basename "$document")
+    case $document in
+    bindings/*) name=md_$(basename "$(dirname "$document")") ;;
+    *.1) name=man_${name%.1} ;;
+    *) name=md_${name%.md} && name=${name,,} ;;
+    esac
+    [ -s "$site/$name.html" ] || fail "$document has no page"
 done
-# Every picture that a page shows is there.
-grep -ohE '<(img|object)[^>]* (src|data)="[^"]*"' "$site"/*.html | sed 's/.*\(src\|data\)="//; s/"//' | sort -u |
-    while read -r picture; do
-        [ -s "$site/$picture" ] || fail "the picture $picture is missing"
-    done
+# Every link leads to a page of the site, every anchor to a place in it; every picture that a page shows is there.
+python3 - "$site" <<'END' || fail "the site has links that lead nowhere"
+import html.parser, pathlib, sys, urllib.parse
+
+site = pathlib.Path(sys.argv[1])
+
+
+class Page(html.parser.HTMLParser):
+    def __init__(self, path):
+        super().__init__()
+        self.links, self.places = set(), set()
+        self.feed(path.read_text())
+
+    def handle_starttag(self, tag, attributes):
+        for name, value in attributes:
+            if name in ("href", "src", "data") and value:
+                self.links.add(value)
+            elif name == "id" or (tag == "a" and name == "name"):
+                self.places.add(value)
+
+
+pages = {path.name: Page(path) for path in site.glob("*.html")}
+wrong, links = [], 0
+for name, page in pages.items():
+    for link in page.links:
+        where = urllib.parse.urlsplit(link)
+        if where.scheme in ("http", "https", "javascript"):
+            continue
+        links += 1
+        target, place = urllib.parse.unquote(where.path) or name, urllib.parse.unquote(where.fragment)
+        if not (site / target).is_file():
+            wrong.append(f"{name}: {link} is not there")
+        elif place and target in pages and place not in pages[target].places:
+            wrong.append(f"{name}: {target} has no place {place}")
+print("\n".join(wrong[:20]) or f"{len(pages)} pages, {links} links")
+sys.exit(bool(wrong) or links == 0)
+END
