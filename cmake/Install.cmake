@@ -58,6 +58,10 @@ endif()
 install(FILES docs/man/stream_hid.1 docs/man/record_hid.1 DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" COMPONENT man)
 install(FILES data/udev/70-dmf-hid.rules DESTINATION "${udev_dir}" COMPONENT runtime)
 
+# The licences, and those of the code that the library contains. The Debian packages have them where Debian wants them.
+install(FILES LICENSE-MIT LICENSE-APACHE THIRD-PARTY-NOTICES
+  DESTINATION "${CMAKE_INSTALL_DATADIR}/doc/dmf" COMPONENT licences)
+
 # What cmake wrote down when it installed last, taken away again.
 configure_file(cmake/Uninstall.cmake.in Uninstall.cmake @ONLY)
 if(PROJECT_IS_TOP_LEVEL)

@@ -49,6 +49,12 @@ configure -DCMAKE_INSTALL_LIBDIR=lib
 has "$work/usual" lib include
 [ -f "$work/usual/share/dmf/70-dmf-hid.rules" ] || fail "no udev rule"
 cmp abi/abi.json "$work/usual/share/dmf/abi.json"
+for file in LICENSE-MIT LICENSE-APACHE THIRD-PARTY-NOTICES; do
+    cmp "$file" "$work/usual/share/doc/dmf/$file"
+done
+for page in docs/man/*.1; do
+    cmp "$page" "$work/usual/share/man/man1/$(basename "$page")"
+done
 
 # SameMinorVersion: another minor version is refused, an earlier one too.
 IFS=. read -r major minor _ <<<"$version"
@@ -56,7 +62,7 @@ others=("$major.$((minor + 1))" "$((major + 1)).0")
 if [ "$minor" -gt 0 ]; then
     others+=("$major.$((minor - 1))")
 fi
-for asked in "$major.$minor" "$major.$minor.0" "${others[@]}"; do
+for asked in "$major.$minor" "$major.$minor.0" "${others[@]}" "COMPONENTS nonsense"; do
     mkdir -p "$work/find"
     cat >"$work/find/CMakeLists.txt" <<CMAKE
 cmake_minimum_required(VERSION 3.22)

@@ -4,7 +4,7 @@ set -euo pipefail
 build=$1
 cd "$(dirname "$0")/.."
 
-for tool in doxygen dot; do
+for tool in doxygen dot mandoc; do
     command -v $tool >/dev/null || { echo "SKIPPED: $tool is not installed"; exit 77; }
 done
 
