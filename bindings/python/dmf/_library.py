@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from . import _abi
 
@@ -30,12 +31,46 @@ def library_path() -> str:
     return NAME
 
 
+def _checked(kind: Any) -> Any:
+    """For an integer type of C: a type of parameters that refuses what does not fit, where ctypes takes a part of it."""
+
+    def from_param(value: Any) -> Any:
+        if isinstance(value, kind):
+            return value
+        made = kind(value)
+        if made.value != value:
+            raise OverflowError(f"{value} does not fit the {ctypes.sizeof(kind) * 8} bits that the library has for it")
+        return made
+
+    return type(f"checked_{kind.__name__}", (kind,), {"from_param": staticmethod(from_param)})
+
+
+def _set_member(self: Any, name: str, value: Any) -> None:
+    """Refuses in structures what a parameter would refuse."""
+    object.__setattr__(self, name, value)
+    if isinstance(value, int) and (getattr(self, name) or 0) != value:
+        raise OverflowError(f"{name}: {value} does not fit")
+
+
+_INTEGERS = {
+    kind: _checked(kind)
+    for bits in (8, 16, 32, 64)
+    for kind in (getattr(ctypes, f"c_int{bits}"), getattr(ctypes, f"c_uint{bits}"))
+}
+
+
 def _load() -> ctypes.CDLL:
-    library = ctypes.CDLL(library_path())
-    for name, (result, parameters) in _abi.PROTOTYPES.items():
-        function = getattr(library, name)
-        function.restype = result
-        function.argtypes = parameters
+    path = library_path()
+    try:
+        library = ctypes.CDLL(path)
+        for name, (result, parameters) in _abi.PROTOTYPES.items():
+            function = getattr(library, name)
+            function.restype = result
+            function.argtypes = [_INTEGERS.get(kind, kind) for kind in parameters]
+    except (OSError, AttributeError) as error:
+        raise ImportError(f"{path} is not the library that the package is for: {error}") from error
+    for structure in _abi.STRUCTURES.values():
+        setattr(structure, "__setattr__", _set_member)
     return library
 
 

@@ -1,3 +1,5 @@
+import ctypes
+import ctypes.util
 import gc
 import os
 import subprocess
@@ -29,6 +31,21 @@ class Failure(TestWithDevice):
         self.assert_status(dmf.Status.INVALID_HANDLE, lambda: ring.write(b"x"))
         self.assertEqual([method for method, _ in self.misuse], ["DMF_RingBuffer_Write"])
         self.misuse.clear()
+
+    def test_of_a_number_that_does_not_fit_is_no_other_number(self) -> None:
+        for items in (2**32 + 4, -1):
+            with self.assertRaises(OverflowError):
+                dmf.RingBuffer(self.device, items, 1)
+        with dmf.PingPongBuffer(self.device, 8) as packets:
+            for start, length in ((2**32, 1), (0, -1)):
+                with self.assertRaises(ctypes.ArgumentError):
+                    packets.consume(start, length)
+
+    def test_of_a_closed_device_is_no_object_without_one(self) -> None:
+        device = dmf.Device()
+        device.close()
+        self.assert_status(dmf.Status.INVALID_HANDLE, lambda: dmf.RingBuffer(device, 1, 1))
+        self.assert_status(dmf.Status.INVALID_HANDLE, lambda: dmf.Target.recording(device, RECORDING))
 
 
 class Device(unittest.TestCase):
@@ -119,6 +136,15 @@ class Library(unittest.TestCase):
     def test_is_the_one_that_the_environment_names_first(self) -> None:
         with mock.patch.dict(os.environ, DMF_LIBRARY="/some/where/libdmf.so.0"):
             self.assertEqual(library_path(), "/some/where/libdmf.so.0")
+
+    def test_that_is_another_cannot_be_imported(self) -> None:
+        for path in ("/no/such/library", str(RECORDING), ctypes.util.find_library("c")):
+            with self.subTest(path):
+                asked = subprocess.run(
+                    [sys.executable, "-c", "import dmf"],
+                    env={**os.environ, "DMF_LIBRARY": path or ""}, capture_output=True, text=True, check=False,
+                )
+                self.assertIn("ImportError: ", asked.stderr)
 
     def test_is_asked_of_the_loader_when_nothing_names_it(self) -> None:
         with mock.patch.dict(os.environ, PKG_CONFIG_LIBDIR="/nowhere", PKG_CONFIG_PATH=""):
