@@ -379,6 +379,7 @@ int main(int argc, char** argv)
 {
     OPTIONS options = {.Requests = 4, .Speed = 1, .Repeat = 1};
     struct sigaction action;
+    int result;
 
     setlocale(LC_CTYPE, "");
 
@@ -404,5 +405,12 @@ int main(int argc, char** argv)
     action.sa_handler = interrupt;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    return stream(&options);
+    result = stream(&options);
+    /* Whoever reads the output would take what is there for all of it. */
+    if (fflush(stdout) != 0 || ferror(stdout))
+    {
+        fputs("stream_hid: cannot write all of its output\n", stderr);
+        result = 1;
+    }
+    return result;
 }

@@ -85,6 +85,10 @@ for before, row in zip(times, rows[1:]):
 ' "$out" "$csv" "$reports" 2>>"$err" || fail "stream_hid --json --csv: not what it should be"
 echo "stream_hid --json --csv: $(tail -n 1 "$out" | cut -c 1-100)..."
 expect_one_line "$build/stream_hid" --csv /no/such/folder/file $recording
+# What cannot be written is not lost in silence.
+code=0
+"$build/stream_hid" --speed 0 $recording >/dev/full 2>"$err" || code=$?
+[ $code = 1 ] && grep -q 'cannot write all of its output' "$err" || fail "stream_hid >/dev/full: exit code $code"
 
 expect_line "producer 2: 1000 readings, average 2.495" "$build/buffer_pipeline" 1000
 expect_line "packet 2, 24 bytes: and whole packets leave." "$build/packet_assembler"

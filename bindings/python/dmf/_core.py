@@ -87,9 +87,9 @@ class Object:
     """Owns a handle; close() or the end of `with` deletes it and raises what its callbacks raised."""
 
     def __init__(self, device: Optional[Device]) -> None:
+        self._handle: c_void_p = c_void_p()
         if device is not None and not device._handle:
             raise Error(Status.INVALID_HANDLE, "the Device is closed")
-        self._handle = c_void_p()
         self._number = 0
         self._device = device
         self._error: Optional[BaseException] = None

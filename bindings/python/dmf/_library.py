@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from . import _abi
 
@@ -66,7 +66,7 @@ def _load() -> ctypes.CDLL:
         for name, (result, parameters) in _abi.PROTOTYPES.items():
             function = getattr(library, name)
             function.restype = result
-            function.argtypes = [_INTEGERS.get(kind, kind) for kind in parameters]
+            function.argtypes = [_INTEGERS.get(kind, kind) for kind in cast(Any, parameters)]
     except (OSError, AttributeError) as error:
         raise ImportError(f"{path} is not the library that the package is for: {error}") from error
     for structure in _abi.STRUCTURES.values():
