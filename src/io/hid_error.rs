@@ -33,6 +33,9 @@ fn of_text(text: &str) -> Status {
     if let Some(errno) = errno_in(text) {
         return of_errno(errno);
     }
+    if names_an_errno(text) {
+        return Status::UNSUCCESSFUL;
+    }
     if text.contains("device disconnected") {
         return Status::DEVICE_NOT_CONNECTED;
     }
@@ -55,7 +58,15 @@ fn errno_in(text: &str) -> Option<i32> {
     })
 }
 
-const NAMES: [(&str, i32); 14] = [
+/// Whether the text names any errno: then its words are the system's, not hidapi's.
+fn names_an_errno(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
+        word.len() > 2 && word.starts_with('E') && !word.contains(|c: char| c.is_ascii_lowercase())
+    })
+}
+
+/// Those that have a status of their own.
+const NAMES: &[(&str, i32)] = &[
     ("EPERM", libc::EPERM),
     ("ENOENT", libc::ENOENT),
     ("EINTR", libc::EINTR),
@@ -70,6 +81,12 @@ const NAMES: [(&str, i32); 14] = [
     ("EPIPE", libc::EPIPE),
     ("ETIMEDOUT", libc::ETIMEDOUT),
     ("ENOTTY", libc::ENOTTY),
+    ("EAGAIN", libc::EAGAIN),
+    ("ENOMEM", libc::ENOMEM),
+    ("ENOSYS", libc::ENOSYS),
+    ("EOPNOTSUPP", libc::EOPNOTSUPP),
+    #[cfg(unix)]
+    ("ESHUTDOWN", libc::ESHUTDOWN),
 ];
 
 /// The status of an errno of a HID operation.
@@ -123,6 +140,9 @@ mod tests {
             ("ioctl (GINPUT): ETIMEDOUT: Connection timed out", Status::IO_TIMEOUT),
             ("ioctl (GFEATURE): EBUSY: Device or resource busy", Status::DEVICE_BUSY),
             ("ioctl (SOUTPUT): EINVAL: Invalid argument", Status::INVALID_BUFFER_SIZE),
+            ("ioctl (GFEATURE): ENOMEM: Out of memory", Status::INSUFFICIENT_RESOURCES),
+            ("ioctl (GFEATURE): EPROTONOSUPPORT: Protocol not supported", Status::UNSUCCESSFUL),
+            ("not supported", Status::NOT_SUPPORTED),
             ("device not found", Status::NO_SUCH_DEVICE),
             ("something new", Status::UNSUCCESSFUL),
         ] {
