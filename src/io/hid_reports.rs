@@ -139,10 +139,12 @@ fn read_through_hidapi(
     room: &mut [u8],
     wait: Duration,
 ) -> Result<usize, Status> {
-    match device.read_timeout(room, wait.as_millis() as i32) {
-        Ok(length) => Ok(length),
-        Err(error) if hid_error::is_interruption(&error) => Ok(0),
-        Err(error) => Err(hid_error::status(&error)),
+    loop {
+        match device.read_timeout(room, wait.as_millis() as i32) {
+            Ok(length) => return Ok(length),
+            Err(error) if hid_error::is_interruption(&error) => {}
+            Err(error) => return Err(hid_error::status(&error)),
+        }
     }
 }
 
@@ -156,9 +158,12 @@ impl Source for Reports {
                 }
                 Next::Report(&self.scratch[..length], self.forgets)
             }
-            Err(_) => {
-                // hidapi does not say what it threw away.
-                if matches!(self.way.means, Means::Slices(..)) {
+            Err(status) => {
+                // hidapi does not say what it threw away; and a device that fails otherwise than by
+                // being gone may have had more.
+                if matches!(self.way.means, Means::Slices(..))
+                    || status != Status::DEVICE_NOT_CONNECTED
+                {
                     self.suspect_overrun();
                 }
                 Next::Gone

@@ -111,10 +111,14 @@ mod linux {
         /// What the kernel still holds of a device that is gone comes first, and then
         /// [`Status::DEVICE_NOT_CONNECTED`].
         pub fn read(&self, buffer: &mut [u8]) -> Result<usize, Status> {
-            match (&self.0).read(buffer) {
-                Ok(length) => Ok(length),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-                Err(error) => status_of(&error).map_or(Ok(0), Err),
+            loop {
+                match (&self.0).read(buffer) {
+                    Ok(length) => return Ok(length),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
+                    // Not the same as nothing to read: what is there may be all there is room for.
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => return Err(status_of(&error)),
+                }
             }
         }
 
@@ -144,13 +148,11 @@ mod linux {
         flags >= 0 && flags & libc::O_NONBLOCK != 0
     }
 
-    /// `None`: a signal came, and nothing is wrong.
-    fn status_of(error: &io::Error) -> Option<Status> {
+    fn status_of(error: &io::Error) -> Status {
         match error.raw_os_error() {
-            Some(libc::EINTR) => None,
             // hidraw's word for a device that is gone and has nothing left.
-            Some(libc::EIO) => Some(Status::DEVICE_NOT_CONNECTED),
-            errno => Some(errno.map_or(Status::UNSUCCESSFUL, hid_error::of_errno)),
+            Some(libc::EIO) => Status::DEVICE_NOT_CONNECTED,
+            errno => errno.map_or(Status::UNSUCCESSFUL, hid_error::of_errno),
         }
     }
 
@@ -263,11 +265,10 @@ mod linux {
         #[test]
         fn the_errnos_of_a_read_have_their_statuses() {
             let status = |errno| status_of(&io::Error::from_raw_os_error(errno));
-            assert!(status(libc::EINTR).is_none());
             for gone in [libc::EIO, libc::ENODEV] {
-                assert!(status(gone) == Some(Status::DEVICE_NOT_CONNECTED));
+                assert!(status(gone) == Status::DEVICE_NOT_CONNECTED);
             }
-            assert!(status(libc::ENOMEM) == Some(Status::INSUFFICIENT_RESOURCES));
+            assert!(status(libc::ENOMEM) == Status::INSUFFICIENT_RESOURCES);
         }
     }
 }
