@@ -53,7 +53,7 @@ fuzz() {
         return
     fi
     echo "FAILED $target"
-    grep -v -E '^#[0-9]+' "$log" | tail -n 120
+    grep -v -E '^#[0-9]+|failed to allocate|NEW_FUNC' "$log" | tail -n 120
     local artifact
     artifact=$(grep -o "$work/artifacts/[^ ]*" "$log" | tail -n 1)
     echo "to see it again:  ASAN_OPTIONS=$ASAN_OPTIONS $binaries/$target ${artifact:-}"

@@ -1,7 +1,7 @@
 //! Threads for calls that may have to wait until another call ends what they wait for.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex};
+use std::sync::{Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -63,6 +63,26 @@ fn serve() {
 /// Whether all calls have returned.
 pub fn are_idle() -> bool {
     HELPERS.lock().unwrap().busy.is_empty()
+}
+
+/// Threads of the process, beside those of this file.
+fn other_threads() -> usize {
+    // A helper that starts is counted by both, or by neither.
+    let helpers = HELPERS.lock().unwrap();
+    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count) - helpers.threads
+}
+
+static OF_THE_FUZZER: OnceLock<usize> = OnceLock::new();
+
+/// Called before the library has any threads.
+pub fn count_threads() {
+    OF_THE_FUZZER.set(other_threads()).unwrap();
+}
+
+/// Whether the library has none any more, also none that ends. One that does looks to the leak detector as if it lost
+/// its memory.
+pub fn is_alone() -> bool {
+    Some(&other_threads()) == OF_THE_FUZZER.get()
 }
 
 /// Waits until `test` holds; what does not come true hangs.

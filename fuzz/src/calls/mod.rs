@@ -3,7 +3,7 @@
 //!
 //! What must hold besides: everything can be deleted afterwards, and is refused then; every call returns; each Request
 //! and each Send that was accepted is completed once; what the Client has can be given back, also to Modules that are
-//! gone; the callbacks for an object's end are called once. AddressSanitizer sees the memory, and what is not freed.
+//! gone; the callbacks for an object's end are called once; no thread of the library is left. AddressSanitizer sees the memory, and what is not freed.
 
 mod callbacks;
 mod helpers;
@@ -31,6 +31,7 @@ pub fn run(bytes: &[u8]) {
             std::env::set_var("DMF_MISUSE", "ignore");
             libc::atexit(surface::write_called);
         }
+        helpers::count_threads();
     });
     world::renew();
     input::load(bytes);
@@ -58,6 +59,7 @@ fn finish() {
     });
     give_buffers_back();
     helpers::wait_until("a completion", || world().pending.iter().all(|pending| pending.is_over()));
+    helpers::wait_until("the end of the library's threads", helpers::is_alone);
 }
 
 /// Deletes an object. True: there is none any more.

@@ -74,8 +74,11 @@ fn target_set(from: Input, module: usize) {
     set(module, pick(from, Kind::Target));
 }
 
+/// With an automatic start that fails it waits for the Requests that were sent, which the Client's target may keep.
 pub fn set(module: usize, target: usize) {
-    call!(DMF_ContinuousRequestTarget_IoTargetSet(c(module), c(target)));
+    waiting("DMF_ContinuousRequestTarget_IoTargetSet", module, move || {
+        call!(DMF_ContinuousRequestTarget_IoTargetSet(c(module), c(target)));
+    });
 }
 
 fn target_clear(_: Input, module: usize) {
