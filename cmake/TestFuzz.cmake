@@ -5,6 +5,11 @@ add_test(NAME fuzz.build
   WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
 set_tests_properties(fuzz.build PROPERTIES FIXTURES_SETUP fuzz SKIP_RETURN_CODE 77 TIMEOUT 900 PROCESSORS 2 RESOURCE_LOCK cargo)
 
+add_test(NAME fuzz.surface
+  COMMAND "${BASH_PROGRAM}" fuzz/run.sh "${CMAKE_CURRENT_BINARY_DIR}" surface
+  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+set_tests_properties(fuzz.surface PROPERTIES FIXTURES_REQUIRED fuzz SKIP_RETURN_CODE 77 TIMEOUT 300 LABELS fuzz)
+
 file(GLOB dmf_fuzz_targets CONFIGURE_DEPENDS fuzz/fuzz_targets/*.rs)
 foreach(source IN LISTS dmf_fuzz_targets)
   get_filename_component(target "${source}" NAME_WE)

@@ -103,7 +103,8 @@ impl Input {
     /// How many of something that is made: few, or far too many.
     pub fn count(self) -> u32 {
         match self.byte() {
-            byte @ 0..=229 => u32::from(byte % 7),
+            byte @ 0..=213 => u32::from(1 + byte % 6),
+            214..=229 => 0,
             byte @ 230..=245 => u32::from(byte - 200),
             _ => self.number(),
         }
@@ -115,6 +116,14 @@ impl Input {
             byte @ 0..=239 => i32::from(byte) % (most + 1),
             240..=247 => self.u32() as i32,
             byte => [-1, most + 1, i32::MAX, i32::MIN][usize::from(byte) % 4],
+        }
+    }
+
+    /// An enumerator of a Config, of which 0 is none: a valid one nearly always.
+    pub fn mode(self, most: i32) -> i32 {
+        match self.byte() {
+            byte @ 0..=231 => 1 + i32::from(byte) % most,
+            _ => self.enumerator(most + 1),
         }
     }
 

@@ -208,6 +208,17 @@ pub fn completed(context: usize) -> Arc<Pending> {
     pending
 }
 
+/// A device, where there are any, or none; or anything.
+pub fn device(input: Input) -> usize {
+    let byte = input.byte();
+    let some = world().handles.iter().any(|known| known.kind == Kind::Device);
+    match byte {
+        0..=15 => pick(input, Kind::Device),
+        _ if some && byte & 1 == 0 => pick(input, Kind::Device),
+        _ => 0,
+    }
+}
+
 /// A handle of that kind mostly; also others, deleted ones, and what is none.
 pub fn pick(input: Input, kind: Kind) -> usize {
     let world = world();

@@ -18,7 +18,7 @@ pub fn create_ring(from: Input) {
     call!(DMF_CONFIG_RingBuffer_AND_ATTRIBUTES_INIT(&mut config, &mut attributes));
     config.item_count = affordable(from.count(), 1 << 10);
     config.item_size = affordable(from.number(), 1 << 14);
-    config.mode = from.enumerator(2);
+    config.mode = from.mode(2);
     let size = config.item_size;
     let making = Making { kind: Kind::Ring, config, attributes, size, context_size: 0 };
     create(from, making, entry!(DMF_RingBuffer_Create));

@@ -4,7 +4,7 @@ use crate::call;
 use crate::calls::callbacks::{self, Place, place};
 use crate::calls::helpers;
 use crate::calls::input::Input;
-use crate::calls::world::{Kind, c, pick, world};
+use crate::calls::world::{Kind, c, device, world};
 use dmf::capi::types::*;
 use std::ptr::null_mut;
 
@@ -78,7 +78,7 @@ pub fn create<C>(from: Input, making: Making<C>, create: Create) {
     }
     let mut object = object_attributes(from);
     let object_pointer = object.as_mut().map_or(null_mut(), |object| &raw mut object.0);
-    let device = if from.flag() { pick(from, Kind::Device) } else { 0 };
+    let device = device(from);
     let mut module = c(1);
     let attributes = if wrong == 243 { null_mut() } else { &raw mut attributes };
     let module_pointer = if wrong == 244 { null_mut() } else { &raw mut module };

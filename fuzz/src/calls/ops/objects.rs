@@ -5,11 +5,11 @@ use super::{Function, Method};
 use crate::call;
 use crate::calls::callbacks;
 use crate::calls::input::Input;
-use crate::calls::world::{Kind, c, pick, world};
+use crate::calls::world::{Kind, c, device, world};
 use dmf::capi::types::*;
 use std::ffi::CStr;
 use std::mem::zeroed;
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 
 pub fn create_device(from: Input) {
     let mut attributes = object_attributes(from);
@@ -157,7 +157,7 @@ pub fn initializers(from: Input) {
     }
 }
 
-const OTHERS: &[Function] = &[status_name, last_error, misuse_handler, hid_enumerate];
+const OTHERS: &[Function] = &[status_name, last_error, misuse_handler, hid_enumerate, hid_watch];
 
 /// What is called without an object.
 pub fn others(from: Input) {
@@ -186,22 +186,18 @@ fn misuse_handler(from: Input) {
 
 fn hid_enumerate(from: Input) {
     // It reads the system's list, which takes a while.
-    if from.one_in(4) {
+    if from.one_in(2) {
         call!(DMF_Hid_Enumerate(Some(callbacks::hid_entry), null_mut()));
-    } else if from.one_in(4) {
-        let device = pick(from, Kind::Device);
-        let mut watch = null_mut();
-        let pointer = super::common::maybe(from, &mut watch);
-        world().threaded = true;
-        let status = call!(DMF_Hid_WatchStart(
-            c(device),
-            std::ptr::null(),
-            Some(callbacks::hid_change),
-            null_mut(),
-            pointer
-        ));
-        if succeeded(status) {
-            world().add(watch.addr(), Kind::Watch, 0, 0);
-        }
+    }
+}
+
+fn hid_watch(from: Input) {
+    let mut watch = null_mut();
+    let callback = if from.one_in(16) { None } else { Some(callbacks::hid_change as _) };
+    let pointer = super::common::maybe(from, &mut watch);
+    world().threaded = true;
+    let device = c(device(from));
+    if succeeded(call!(DMF_Hid_WatchStart(device, null(), callback, null_mut(), pointer))) {
+        world().add(watch.addr(), Kind::Watch, 0, 0);
     }
 }

@@ -16,7 +16,7 @@ pub fn create_pool(from: Input) {
     // SAFETY: integers, pointers and optional callbacks.
     let (mut config, mut attributes): (DMF_CONFIG_BufferPool, _) = unsafe { (zeroed(), zeroed()) };
     call!(DMF_CONFIG_BufferPool_AND_ATTRIBUTES_INIT(&mut config, &mut attributes));
-    config.buffer_pool_mode = from.enumerator(3);
+    config.buffer_pool_mode = from.mode(2);
     let (mut size, mut context_size) = (0, 0);
     if config.buffer_pool_mode != 2 || from.one_in(8) {
         let settings = settings(from);

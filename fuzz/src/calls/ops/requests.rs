@@ -5,7 +5,7 @@ use super::common::{Making, create, maybe, succeeded, waiting};
 use crate::calls::callbacks;
 use crate::calls::input::Input;
 use crate::calls::memory::Memory;
-use crate::calls::world::{Kind, c, pick, world};
+use crate::calls::world::{Kind, c, device, pick, world};
 use crate::{call, entry};
 use dmf::capi::notify_user_with_request::DMF_CONFIG_NotifyUserWithRequest;
 use dmf::capi::types::*;
@@ -14,7 +14,7 @@ use std::ptr::null_mut;
 use std::sync::atomic::Ordering;
 
 pub fn create_request(from: Input) {
-    let device = if from.flag() { pick(from, Kind::Device) } else { 0 };
+    let device = device(from);
     let (input, output) = (Memory::any(from), Memory::any(from));
     let places = [&input, &output].map(|memory| (memory.pointer(), memory.length));
     let mut request = null_mut();

@@ -1,6 +1,6 @@
 //! Several calls that lead somewhere, since few sequences at random do: a stream that streams, work that is done.
 
-use super::{buffers, pools, requests, streams, targets, work};
+use super::{Function, buffers, objects, own, pools, requests, streams, targets, work};
 use crate::calls::input::Input;
 use crate::calls::world::{Kind, world};
 
@@ -78,10 +78,38 @@ pub fn notification(from: Input) {
     }
 }
 
+const LIVES: &[(Kind, Function)] = &[
+    (Kind::Ring, buffers::create_ring),
+    (Kind::PingPong, buffers::create_ping_pong),
+    (Kind::Pool, pools::create_pool),
+    (Kind::Queue, pools::create_queue),
+    (Kind::Work, work::create_work),
+    (Kind::Threaded, work::create_threaded),
+    (Kind::Notify, requests::create_notify),
+    (Kind::Stream, streams::create_stream),
+    (Kind::Request, requests::create_request),
+    (Kind::Target, targets::create_client),
+    (Kind::Target, targets::open_replay),
+    (Kind::Device, objects::create_device),
+];
+
+/// An object, and calls of its own.
+pub fn life(from: Input) {
+    let (kind, create) = LIVES[from.choose(LIVES.len())];
+    create(from);
+    let object = newest(kind);
+    for _ in 0..from.choose(12) {
+        own(from, object);
+    }
+}
+
 pub fn ring(from: Input) {
     buffers::create_ring(from);
     let ring = newest(Kind::Ring);
     for _ in 0..from.choose(6) {
         buffers::RING[0](from, ring);
+    }
+    for _ in 0..from.choose(6) {
+        own(from, ring);
     }
 }

@@ -22,7 +22,7 @@ pub fn create_stream(from: Input) {
     config.continuous_request_count = affordable(from.count(), 1 << 8);
     config.buffer_count_input = affordable(from.count(), 1 << 8);
     config.buffer_count_output = affordable(from.count(), 1 << 8);
-    config.request_type = from.enumerator(4);
+    config.request_type = from.mode(4);
     config.buffer_input_size = affordable(from.number(), 1 << 12);
     config.buffer_context_input_size = affordable(from.number(), 1 << 12);
     config.buffer_output_size = affordable(from.number(), 1 << 12);
@@ -123,7 +123,7 @@ struct Single {
 
 impl Single {
     fn any(from: Input) -> Self {
-        let kind = from.enumerator(4);
+        let kind = from.mode(4);
         // HID's own codes are among those that replayed and real devices answer.
         let code =
             if from.flag() { 0x000B_0000 + 4 * from.u16() as u32 } else { from.byte().into() };

@@ -5,7 +5,7 @@ use super::common::{maybe, succeeded};
 use crate::call;
 use crate::calls::callbacks;
 use crate::calls::input::Input;
-use crate::calls::world::{Kind, c, pick, world};
+use crate::calls::world::{Kind, c, device, world};
 use dmf::capi::hid::DMF_HID_OPEN_PARAMS;
 use dmf::capi::io_target::{DMF_IO_TARGET_STATISTICS, DMF_REPLAY_PARAMS};
 use dmf::capi::types::*;
@@ -13,10 +13,6 @@ use std::ffi::CString;
 use std::mem::zeroed;
 use std::ptr::{null, null_mut};
 use std::sync::OnceLock;
-
-fn device(from: Input) -> WDFDEVICE {
-    if from.flag() { c(pick(from, Kind::Device)) } else { null_mut() }
-}
 
 fn opened(status: NTSTATUS, target: WDFIOTARGET) {
     assert_eq!(succeeded(status), !target.is_null(), "{status:#x}");
@@ -38,7 +34,8 @@ pub fn create_client(from: Input) {
         ))));
         return;
     }
-    let status = call!(DMF_IoTarget_ClientCreate(device(from), callback, null_mut(), &mut target));
+    let status =
+        call!(DMF_IoTarget_ClientCreate(c(device(from)), callback, null_mut(), &mut target));
     opened(status, target);
 }
 
@@ -86,7 +83,7 @@ pub fn open_replay(from: Input) {
     let params = if from.one_in(8) { null() } else { &raw const params };
     let mut target = null_mut();
     world().threaded = true;
-    let status = call!(DMF_IoTarget_ReplayOpen(device(from), path, params, &mut target));
+    let status = call!(DMF_IoTarget_ReplayOpen(c(device(from)), path, params, &mut target));
     opened(status, target);
 }
 
@@ -102,7 +99,7 @@ pub fn open_hid(from: Input) {
     }
     let pointer = if from.one_in(16) { null() } else { &raw const params };
     let mut target = null_mut();
-    let status = call!(DMF_IoTarget_HidOpen(device(from), pointer, &mut target));
+    let status = call!(DMF_IoTarget_HidOpen(c(device(from)), pointer, &mut target));
     opened(status, target);
 }
 
