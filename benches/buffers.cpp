@@ -4,7 +4,6 @@
 #include "ring_peers.hpp"
 
 #include <cstddef>
-#include <dmf.h>
 #include <memory>
 #include <thread>
 
@@ -15,34 +14,34 @@ namespace {
 
 constexpr size_t BUFFERS = 32;
 
-template <size_t N> struct OurQueue {
-    static constexpr const char* name = "dmf BufferQueue";
+template <size_t N, class Library = Linked> struct OurQueue {
+    static inline const std::string name = std::string("dmf BufferQueue") + Library::suffix;
     static constexpr Class kind = Class::Ours;
     DMFMODULE queue = nullptr;
     OurQueue()
     {
         DMF_CONFIG_BufferQueue config;
         DMF_MODULE_ATTRIBUTES attributes;
-        DMF_CONFIG_BufferQueue_AND_ATTRIBUTES_INIT(&config, &attributes);
+        Library::DMF_CONFIG_BufferQueue_AND_ATTRIBUTES_INIT(&config, &attributes);
         config.SourceSettings.BufferCount = BUFFERS;
         config.SourceSettings.BufferSize = N;
-        require(NT_SUCCESS(DMF_BufferQueue_Create(nullptr, &attributes, nullptr, &queue)), "DMF_BufferQueue_Create");
+        require(NT_SUCCESS(Library::DMF_BufferQueue_Create(nullptr, &attributes, nullptr, &queue)), "DMF_BufferQueue_Create");
     }
-    ~OurQueue() { WdfObjectDelete(queue); }
+    ~OurQueue() { Library::WdfObjectDelete(queue); }
     void* fetch()
     {
         void* buffer = nullptr;
-        DMF_BufferQueue_Fetch(queue, &buffer, nullptr);
+        Library::DMF_BufferQueue_Fetch(queue, &buffer, nullptr);
         return buffer;
     }
-    void enqueue(void* buffer) { DMF_BufferQueue_Enqueue(queue, buffer); }
+    void enqueue(void* buffer) { Library::DMF_BufferQueue_Enqueue(queue, buffer); }
     void* dequeue()
     {
         void* buffer = nullptr;
-        DMF_BufferQueue_Dequeue(queue, &buffer, nullptr);
+        Library::DMF_BufferQueue_Dequeue(queue, &buffer, nullptr);
         return buffer;
     }
-    void reuse(void* buffer) { DMF_BufferQueue_Reuse(queue, buffer); }
+    void reuse(void* buffer) { Library::DMF_BufferQueue_Reuse(queue, buffer); }
 };
 
 // The buffers of a peer; a fetched buffer is zeroed, as BufferQueue's is.
@@ -222,6 +221,7 @@ template <class Q, size_t N> void add_queue()
 template <size_t N> void add_queues()
 {
     add_queue<OurQueue<N>, N>();
+    add_queue<OurQueue<N, Plain>, N>();
     constexpr size_t C = BUFFERS * 2;
     add_queue<TwoRings<N, Locked<8, false, C>>, N>();
     add_queue<TwoRings<N, Locked<8, true, C>>, N>();

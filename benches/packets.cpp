@@ -1,8 +1,7 @@
 // Row h: a PingPongBuffer's packets.
 
-#include "bench.hpp"
+#include "library.hpp"
 
-#include <dmf.h>
 #include <event2/buffer.h>
 #include <event2/thread.h>
 #include <jack/ringbuffer.h>
@@ -14,27 +13,27 @@ namespace {
 
 constexpr size_t PIECE = 64, PIECES = 16, PACKET = PIECE * PIECES, SIZE = 2048;
 
-struct OurPingPong {
-    static constexpr const char* name = "dmf PingPongBuffer";
+template <class Library> struct OurPingPong {
+    static inline const std::string name = std::string("dmf PingPongBuffer") + Library::suffix;
     static constexpr Class kind = Class::Ours;
     DMFMODULE buffer = nullptr;
     OurPingPong()
     {
         DMF_CONFIG_PingPongBuffer config;
         DMF_MODULE_ATTRIBUTES attributes;
-        DMF_CONFIG_PingPongBuffer_AND_ATTRIBUTES_INIT(&config, &attributes);
+        Library::DMF_CONFIG_PingPongBuffer_AND_ATTRIBUTES_INIT(&config, &attributes);
         config.BufferSize = SIZE;
         config.PoolType = NonPagedPoolNx;
-        require(NT_SUCCESS(DMF_PingPongBuffer_Create(nullptr, &attributes, nullptr, &buffer)),
+        require(NT_SUCCESS(Library::DMF_PingPongBuffer_Create(nullptr, &attributes, nullptr, &buffer)),
                 "DMF_PingPongBuffer_Create");
     }
-    ~OurPingPong() { WdfObjectDelete(buffer); }
+    ~OurPingPong() { Library::WdfObjectDelete(buffer); }
     void write(void* piece, size_t size)
     {
         ULONG length;
-        DMF_PingPongBuffer_Write(buffer, static_cast<UCHAR*>(piece), ULONG(size), &length);
+        Library::DMF_PingPongBuffer_Write(buffer, static_cast<UCHAR*>(piece), ULONG(size), &length);
     }
-    const unsigned char* consume() { return DMF_PingPongBuffer_Consume(buffer, 0, PACKET); }
+    const unsigned char* consume() { return Library::DMF_PingPongBuffer_Consume(buffer, 0, PACKET); }
 };
 
 struct Arrays {
@@ -139,7 +138,8 @@ template <class Q> void add_packets()
 void add_packets()
 {
     require(evthread_use_pthreads() == 0, "evthread_use_pthreads");
-    add_packets<OurPingPong>();
+    add_packets<OurPingPong<Linked>>();
+    add_packets<OurPingPong<Plain>>();
     add_packets<Arrays>();
     add_packets<Evbuffer<true>>();
     add_packets<Evbuffer<false>>();

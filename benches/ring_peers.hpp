@@ -2,7 +2,7 @@
 // the capacity.
 #pragma once
 
-#include "bench.hpp"
+#include "library.hpp"
 #include "peers_c.h"
 #include "peers_rs.h"
 
@@ -11,7 +11,6 @@
 #include <boost/lockfree/spsc_queue.hpp>
 #include <cds/container/vyukov_mpmc_cycle_queue.h>
 #include <concurrentqueue/concurrentqueue.h>
-#include <dmf.h>
 #include <glib.h>
 #include <jack/ringbuffer.h>
 #include <memory>
@@ -24,23 +23,23 @@ namespace bench {
 
 constexpr size_t CAPACITY = 1024;
 
-template <size_t N> struct Ours {
-    static constexpr const char* name = "dmf RingBuffer";
+template <size_t N, class Library = Linked> struct Ours {
+    static inline const std::string name = std::string("dmf RingBuffer") + Library::suffix;
     static constexpr Class kind = Class::Ours;
     DMFMODULE ring = nullptr;
     explicit Ours(bool overwrites)
     {
         DMF_CONFIG_RingBuffer config;
         DMF_MODULE_ATTRIBUTES attributes;
-        DMF_CONFIG_RingBuffer_AND_ATTRIBUTES_INIT(&config, &attributes);
+        Library::DMF_CONFIG_RingBuffer_AND_ATTRIBUTES_INIT(&config, &attributes);
         config.ItemCount = CAPACITY;
         config.ItemSize = N;
         config.Mode = overwrites ? RingBuffer_Mode_DeleteOldestIfFullOnWrite : RingBuffer_Mode_FailIfFullOnWrite;
-        require(NT_SUCCESS(DMF_RingBuffer_Create(nullptr, &attributes, nullptr, &ring)), "DMF_RingBuffer_Create");
+        require(NT_SUCCESS(Library::DMF_RingBuffer_Create(nullptr, &attributes, nullptr, &ring)), "DMF_RingBuffer_Create");
     }
-    ~Ours() { WdfObjectDelete(ring); }
-    bool write(Item<N>& item) { return DMF_RingBuffer_Write(ring, item.bytes, N) == STATUS_SUCCESS; }
-    bool read(Item<N>& item) { return DMF_RingBuffer_Read(ring, item.bytes, N) == STATUS_SUCCESS; }
+    ~Ours() { Library::WdfObjectDelete(ring); }
+    bool write(Item<N>& item) { return Library::DMF_RingBuffer_Write(ring, item.bytes, N) == STATUS_SUCCESS; }
+    bool read(Item<N>& item) { return Library::DMF_RingBuffer_Read(ring, item.bytes, N) == STATUS_SUCCESS; }
     void overwrite(Item<N>& item) { write(item); }
     static BOOLEAN show(DMFMODULE, UCHAR* item, ULONG, VOID* context)
     {
@@ -52,7 +51,7 @@ template <size_t N> struct Ours {
     uint64_t sum()
     {
         uint64_t sum = 0;
-        DMF_RingBuffer_Enumerate(ring, TRUE, show, &sum);
+        Library::DMF_RingBuffer_Enumerate(ring, TRUE, show, &sum);
         return sum;
     }
 };

@@ -226,7 +226,7 @@ template <class Q, size_t N> double enumeration(size_t operations)
     return took / double(rounds * ITEMS);
 }
 
-void add(const char* row, const char* what, unsigned size, const char* peer, Class kind, double (*run)(size_t),
+void add(const char* row, const char* what, unsigned size, const std::string& peer, Class kind, double (*run)(size_t),
          size_t operations)
 {
     cases().push_back({row, what, std::to_string(size), peer, kind, run, operations});
@@ -276,6 +276,7 @@ template <size_t N> void add_size()
 {
     add_more_threads<Ours<N>, N>();
     add_peer<Ours<N>, N>();
+    add_peer<Ours<N, Plain>, N>();
     add_peer<Locked<N, false>, N>();
     add_peer<Locked<N, true>, N>();
     add_peer<CircularBuffer<N>, N>();

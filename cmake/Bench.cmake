@@ -28,15 +28,26 @@ if(BENCH_PEERS_FOUND AND BENCH_CDS AND NOT bench_missing AND CMAKE_CXX_COMPILER)
     COMMENT "Building the crates to compare with"
     USES_TERMINAL VERBATIM)
 
+  # The library with plain locks, to measure beside.
+  set(bench_plain "${CMAKE_CURRENT_BINARY_DIR}/plain/release/libdmf.so")
+  add_custom_target(bench_plain
+    COMMAND "${CMAKE_COMMAND}" -E env "CARGO_TARGET_DIR=${CMAKE_CURRENT_BINARY_DIR}/plain"
+            "${DMF_CARGO}" rustc --quiet --release --lib --crate-type cdylib --features=plain-locks
+    BYPRODUCTS "${bench_plain}"
+    WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
+    COMMENT "Building the library with plain locks"
+    USES_TERMINAL VERBATIM)
+
   add_executable(dmf_bench EXCLUDE_FROM_ALL
     benches/main.cpp benches/report.cpp benches/bars.cpp benches/counts.cpp
     benches/rings.cpp benches/buffers.cpp benches/packets.cpp benches/requests.cpp benches/timers.cpp benches/objects.cpp
     benches/locks.cpp benches/peers_c.c)
-  add_dependencies(dmf_bench bench_crates)
+  add_dependencies(dmf_bench bench_crates bench_plain)
   target_compile_features(dmf_bench PRIVATE cxx_std_20 c_std_11)
   target_compile_options(dmf_bench PRIVATE -O2)
+  target_compile_definitions(dmf_bench PRIVATE BENCH_PLAIN_LIBRARY="${bench_plain}")
   find_package(Threads REQUIRED)
-  target_link_libraries(dmf_bench PRIVATE dmf::shared PkgConfig::BENCH_PEERS "${BENCH_CDS}" "${bench_crates}" Threads::Threads)
+  target_link_libraries(dmf_bench PRIVATE dmf::shared PkgConfig::BENCH_PEERS "${BENCH_CDS}" "${bench_crates}" Threads::Threads ${CMAKE_DL_LIBS})
   set_target_properties(dmf_bench PROPERTIES BUILD_RPATH "${CMAKE_CURRENT_BINARY_DIR}")
   if(BENCH_RTE_FOUND)
     target_compile_definitions(dmf_bench PRIVATE BENCH_WITH_RTE)

@@ -10,7 +10,7 @@
 #define CONTEXT_SIZE 24
 #define EVENTS_MAX 4096
 /* How long a test watches that something does not happen. */
-#define A_WHILE 30
+#define A_WHILE 60
 
 /* ---------------------------------------------------------------------------------------------------- work */
 
@@ -322,6 +322,7 @@ typedef struct
 {
     DMFMODULE Queue;
     void (*Call)(DMFMODULE DmfModule);
+    atomic_bool Begun;
     atomic_bool Done;
     pthread_t Thread;
 } Caller;
@@ -329,6 +330,7 @@ typedef struct
 static void* calls(void* argument)
 {
     Caller* caller = argument;
+    atomic_store(&caller->Begun, true);
     caller->Call(caller->Queue);
     atomic_store(&caller->Done, true);
     return NULL;
@@ -340,6 +342,7 @@ static void caller_start(Caller* caller, DMFMODULE queue, void (*call)(DMFMODULE
     caller->Queue = queue;
     caller->Call = call;
     CHECK(pthread_create(&caller->Thread, NULL, calls, caller) == 0);
+    EVENTUALLY(atomic_load(&caller->Begun));
 }
 
 static void delete_it(DMFMODULE queue)
