@@ -171,7 +171,8 @@ impl State {
                 }
                 let incarnation = incarnation_of(device.path());
                 let is_same = |other: &&mut Known| {
-                    other.device.path() == device.path() && other.incarnation == incarnation
+                    other.device.path() == device.path()
+                        && may_be_same(other.incarnation, incarnation)
                 };
                 if let Some(known) = known.iter_mut().find(is_same) {
                     known.is_present = true;
@@ -231,11 +232,21 @@ impl Drop for Watch {
     }
 }
 
+/// Which device of a name it is cannot be told: it was listed, and is gone by now.
+const UNKNOWN: u64 = 0;
+
+/// Whether a device that is listed now may be the one that was known by the same name. One that goes
+/// while it is looked at has not gone and come back; the next look finds it gone.
+fn may_be_same(known: u64, now: u64) -> bool {
+    known == now || now == UNKNOWN
+}
+
 #[cfg(target_os = "linux")]
 use linux::{incarnation_of, listed};
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use super::UNKNOWN;
     use crate::framework::memory::try_push;
     use std::ffi::{CStr, OsString};
     use std::fs;
@@ -261,7 +272,7 @@ mod linux {
     pub fn incarnation_of(path: &CStr) -> u64 {
         let name = path.to_str().ok().and_then(|path| Path::new(path).file_name());
         let link = name.and_then(|name| fs::symlink_metadata(Path::new(DEVICES).join(name)).ok());
-        link.map_or(0, |link| link.ino())
+        link.map_or(UNKNOWN, |link| link.ino())
     }
 }
 
@@ -273,5 +284,16 @@ fn listed() -> Option<()> {
 
 #[cfg(not(target_os = "linux"))]
 fn incarnation_of(_path: &CStr) -> u64 {
-    0
+    UNKNOWN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_goes_while_it_is_looked_at_does_not_arrive() {
+        assert!(may_be_same(7, 7) && may_be_same(7, UNKNOWN) && may_be_same(UNKNOWN, UNKNOWN));
+        assert!(!may_be_same(7, 8) && !may_be_same(UNKNOWN, 8));
+    }
 }

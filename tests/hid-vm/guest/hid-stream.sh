@@ -44,7 +44,7 @@ stream_until_interrupted() {
     wait_for /tmp/stream.out 'reports/s' > /dev/null
     say_to_device "blast 100 1000"
     wait_for /tmp/device.out '^BLAST' > /dev/null
-    usleep 200000
+    sleep 1
     kill -INT "$stream_pid"
     wait "$stream_pid"
     check "stream_hid, interrupted: exit status" $? 0
