@@ -271,6 +271,7 @@ static void wait_for_a_device(void)
     struct later later = { .device = &device };
     DMF_HID_OPEN_PARAMS params = select_product(TEST_VENDOR, TEST_PRODUCT, "LATER");
     struct stream stream;
+    double opened_at;
     char line[512];
     scripted_spawn(&device, arguments);
     check_refused(&params, STATUS_NO_SUCH_DEVICE, "a device that is not there yet");
@@ -279,8 +280,9 @@ static void wait_for_a_device(void)
     params.WaitMilliseconds = WAIT_MS;
     start_later(&later);
     open_stream(&stream, &params, PENDING_REQUESTS);
-    check(later.done_at > 0, "  waited for until it comes", "%.0f ms after it came", now_ms() - later.done_at);
+    opened_at = now_ms();
     pthread_join(later.thread, NULL);
+    check(opened_at > later.done_at, "  waited for until it comes", "%.0f ms after it came", opened_at - later.done_at);
     device_wait_line(&device, "NODE", line, sizeof line);
     start_stream(&stream);
     device_say(&device, "blast 10 1000");
@@ -290,12 +292,12 @@ static void wait_for_a_device(void)
     device_say(&device, "destroy");
     device_wait(&device, "DESTROYED");
     wait_for_count(&seen.disconnected, PENDING_REQUESTS);
-    later.done_at = 0;
     start_later(&later);
     close_stream(&stream);
     open_stream(&stream, &params, PENDING_REQUESTS);
-    check(later.done_at > 0, "  plugged in again: waited for, and opened again", "%.0f ms after it came", now_ms() - later.done_at);
+    opened_at = now_ms();
     pthread_join(later.thread, NULL);
+    check(opened_at > later.done_at, "  plugged in again: waited for, and opened again", "%.0f ms after it came", opened_at - later.done_at);
     device_wait_line(&device, "NODE", line, sizeof line);
     start_stream(&stream);
     device_say(&device, "blast 10 1000");
