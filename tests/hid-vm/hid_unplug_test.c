@@ -100,7 +100,9 @@ static void unplug_under_a_stubborn_client(void)
     struct scripted_device device;
     struct stream stream;
     open_pending_stream(&stream, &device);
+    pthread_mutex_lock(&seen.lock);
     seen.never_give_up = true;
+    pthread_mutex_unlock(&seen.lock);
     unplug(&device);
     check_pending_ended("unplugged, and the Client answers \"continue\"");
     check_start_fails(&stream);
