@@ -33,6 +33,23 @@ static WDFDEVICE child_of(WDFOBJECT parent)
     return NT_SUCCESS(DMF_Device_Create(&attributes, &device)) ? device : NULL;
 }
 
+static unsigned long long available_mib(void)
+{
+    char line[256];
+    unsigned long long available = 0;
+    FILE* memory = fopen("/proc/meminfo", "r");
+
+    while (memory != NULL && fgets(line, sizeof(line), memory) != NULL)
+    {
+        (void)sscanf(line, "MemAvailable: %llu", &available);
+    }
+    if (memory != NULL)
+    {
+        fclose(memory);
+    }
+    return available >> 10;
+}
+
 /* ------------------------------------------------------------------------------------------------ objects */
 
 /* Creates until it is refused, in a tree of its own; how many there were, and the status. */
@@ -123,21 +140,11 @@ static int little_memory(void)
 
 static int all_objects(void)
 {
-    char line[256];
-    unsigned long long available = 0;
-    FILE* memory = fopen("/proc/meminfo", "r");
+    unsigned long long available = available_mib();
 
-    while (memory != NULL && fgets(line, sizeof(line), memory) != NULL)
+    if (available < 11264)
     {
-        (void)sscanf(line, "MemAvailable: %llu", &available);
-    }
-    if (memory != NULL)
-    {
-        fclose(memory);
-    }
-    if (available < 11ull << 20)
-    {
-        printf("skipped: %llu MiB of memory are available, 11264 are needed\n", available >> 10);
+        printf("skipped: %llu MiB of memory are available, 11264 are needed\n", available);
         return 77;
     }
     return fill_twice(OBJECTS_MAX, OBJECTS_MAX);
@@ -355,6 +362,12 @@ TEST(the_largest_buffer_is_4_gib_and_what_memory_does_not_hold_is_refused)
     CHECK_STATUS(pool_create(0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF, &pool), STATUS_INSUFFICIENT_RESOURCES);
     CHECK_STATUS(pool_create(0x10000, 0xFFFFFFFF, 0, &pool), STATUS_INSUFFICIENT_RESOURCES);
     CHECK_POINTER(pool, NULL);
+    /* The buffer is zeroed when it is given back, which takes its memory. */
+    if (available_mib() < 6144)
+    {
+        printf("    skipped: %llu MiB of memory are available, 6144 are needed\n", available_mib());
+        return;
+    }
     if (!MEMORY_IS_TAKEN_AT_ONCE && CHECK_SUCCESS(pool_create(1, 0xFFFFFFFF, 8, &pool)))
     {
         CHECK_SUCCESS(DMF_BufferPool_Get(pool, &buffer, &context));
