@@ -114,10 +114,10 @@ def page(name):
 
 
 def markdown(document, text):
-    """A document with its links as they are in the site, where all pages stand in one folder."""
+    """A document with its links as they are in the site, where all pages stand in one folder; to pages, not into them."""
 
     def link(match):
-        words, target, anchor = match.groups()
+        words, target = match.groups()
         path = (TOP / document).parent.joinpath(target).resolve().relative_to(TOP).as_posix()
         module = re.fullmatch(r"docs/modules/(\w+)\.md", path)
         if module:
@@ -130,7 +130,7 @@ def markdown(document, text):
         # Pictures stand beside the pages. What is not part of the site stays as text.
         return f"[{words}]({path.rpartition('/')[2]})" if path.endswith(".svg") else words
 
-    text = re.sub(r"\[([^\]]+)\]\((?!https?:|#)([^)#]+)(#[^)]*)?\)", link, text)
+    text = re.sub(r"\[([^\]]+)\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)", link, text)
     if document.endswith("cpp.md"):
         text = re.sub(r"`(\w+)`", lambda m: f'@ref dmf::{m[1]} "{m[1]}"' if m[1] in CLASSES else m[0], text)
     return text

@@ -68,11 +68,18 @@ blocks_are_known() {
     fail "no test runs this block: $(cat "$work/unknown")"
 }
 
+# headings DOCUMENT: as links name them.
+headings() {
+    sed -n 's/^##* //p' "$1" | tr 'A-Z ' 'a-z-' | tr -cd 'a-z0-9_\n-'
+}
+
 # links_lead_somewhere DOCUMENT: what it links to is a file of the project.
 links_lead_somewhere() {
-    local target
+    local target file
     while read -r target; do
-        [ -e "$(dirname "$1")/${target%%#*}" ] || fail "$1 links to $target, which is not there"
+        file=$(dirname "$1")/${target%%#*}
+        [ -e "$file" ] || fail "$1 links to $target, which is not there"
+        [[ $target != *#* ]] || headings "$file" | grep -xF "${target#*#}" >/dev/null || fail "$1: $file has no heading #${target#*#}"
     done < <(awk '/^ *```/ { inside = !inside } !inside' "$1" | grep -oE '\]\([^)# ]+[^) ]*\)' | sed 's/^](//; s/)$//' | grep -vE '^https?:')
 }
 

@@ -18,6 +18,15 @@ for shared in ON OFF; do
     done
 done
 # A part of another project neither builds nor registers nor installs anything of its own.
+"$cmake" --install "$work" --prefix "$work/installed" >"$work/install.log"
+if [ -e "$work/installed" ]; then
+    echo "the library installs with the project: $(find "$work/installed" ! -type d | head -n 3)"
+    exit 1
+fi
+if [ -e "$work/dmf/CTestTestfile.cmake" ] && grep -rq add_test --include=CTestTestfile.cmake "$work"; then
+    echo "the library's tests are registered with the project"
+    exit 1
+fi
 if "$cmake" --build "$work" --target help | grep -E 'stream_hid|uninstall'; then
     echo "the library brings targets of its own into the project"
     exit 1

@@ -13,7 +13,15 @@ static void statuses_are_error_codes()
     CHECK(error && error.category() == dmf::error_category());
     CHECK(error.message() == "STATUS_ACCESS_DENIED");
     CHECK(error.value() == STATUS_ACCESS_DENIED);
-    CHECK(error == std::errc::permission_denied);
+    CHECK(error == std::errc::permission_denied && error != std::errc::invalid_argument);
+    CHECK(status(STATUS_INVALID_PARAMETER) == std::errc::invalid_argument);
+    CHECK(status(STATUS_OBJECT_NAME_NOT_FOUND) == std::errc::no_such_file_or_directory);
+    CHECK(status(STATUS_NO_SUCH_DEVICE) == std::errc::no_such_device);
+    CHECK(status(STATUS_INSUFFICIENT_RESOURCES) == std::errc::not_enough_memory);
+    CHECK(status(STATUS_IO_TIMEOUT) == std::errc::timed_out);
+    CHECK(status(STATUS_NOT_SUPPORTED) == std::errc::not_supported);
+    CHECK(status(STATUS_CANCELLED) == std::errc::operation_canceled);
+    CHECK(status(STATUS_DEVICE_NOT_CONNECTED).default_error_condition().category() == dmf::error_category());
     CHECK(!status(STATUS_SUCCESS) && !status(STATUS_PENDING));
 }
 

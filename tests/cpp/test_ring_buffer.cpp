@@ -28,6 +28,18 @@ static void items_are_taken_as_they_were_given()
     CHECK(ring.total_size() == 4);
 }
 
+static void the_oldest_makes_room_in_the_mode_that_says_so()
+{
+    const dmf::device device = made_device();
+    dmf::ring_buffer ring;
+    UCHAR room = 0;
+    CHECK(!dmf::ring_buffer::create(device, 2, 1, RingBuffer_Mode_DeleteOldestIfFullOnWrite, ring));
+    for (UCHAR item : {'a', 'b', 'c'})
+        CHECK(!ring.write(dmf::bytes_of(item)));
+    for (UCHAR item : {'b', 'c'})
+        CHECK(!ring.read(dmf::bytes_of(room)) && room == item);
+}
+
 static void what_cannot_be_made_leaves_the_owner_as_it_was()
 {
     const dmf::device device = made_device();
@@ -126,7 +138,8 @@ static void one_that_was_moved_from_is_refused()
 
 int main()
 {
-    return run({TEST(items_are_taken_as_they_were_given), TEST(what_cannot_be_made_leaves_the_owner_as_it_was),
+    return run({TEST(items_are_taken_as_they_were_given), TEST(the_oldest_makes_room_in_the_mode_that_says_so),
+                TEST(what_cannot_be_made_leaves_the_owner_as_it_was),
                 TEST(all_items_are_read_at_once), TEST(segments_make_one_item), TEST(an_enumeration_shows_the_items_in_order),
                 TEST(what_an_enumeration_throws_comes_out_of_it), TEST(one_that_was_moved_from_is_refused)});
 }
