@@ -19,7 +19,7 @@ use crate::framework::memory::Shared;
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
 use crate::framework::sync::{Condvar, Mutex};
-use crate::framework::table::{Object, Ref};
+use crate::framework::table::{Guard, Object, Ref};
 use crate::framework::tree::{self, Choices};
 use std::ops::Deref;
 use std::time::{Duration, Instant};
@@ -86,6 +86,8 @@ pub struct Request {
     status: Status,
     owner: SharedOwner,
     tag: usize,
+    /// For which of its owner's rounds it was armed.
+    round: u64,
     canceler: Option<SharedCanceler>,
     routine: Option<(CancelRoutine, usize)>,
     limbo: Limbo,
@@ -185,10 +187,22 @@ impl Ref<Request> {
 
     /// Prepares an idle Request of the library's own for its next submission.
     pub fn arm(&self, operation: Operation, input: Span, output: Span) -> Result<(), Error> {
+        self.arm_for(0, operation, input, output)
+    }
+
+    /// As [`Ref::arm`]; `round` is what [`Ref::cancel_of`] knows the submission by.
+    pub fn arm_for(
+        &self,
+        round: u64,
+        operation: Operation,
+        input: Span,
+        output: Span,
+    ) -> Result<(), Error> {
         let mut request = self.lock()?;
         if !request.machine.rearm() {
             return Err(not_held());
         }
+        request.round = round;
         request.operation = operation;
         request.input = input;
         request.output = output;
@@ -255,7 +269,16 @@ impl Ref<Request> {
 
     /// Ends the Request early, or has its holder asked to. True: the cancellation was delivered.
     pub fn cancel(&self, reason: Status) -> bool {
-        let Ok(mut request) = self.lock() else { return false };
+        self.lock().is_ok_and(|request| self.cancel_locked(request, reason))
+    }
+
+    /// As [`Ref::cancel`], unless the Request has been armed for another round meanwhile.
+    pub fn cancel_of(&self, round: u64, reason: Status) -> bool {
+        self.lock()
+            .is_ok_and(|request| request.round == round && self.cancel_locked(request, reason))
+    }
+
+    fn cancel_locked(&self, mut request: Guard<Request>, reason: Status) -> bool {
         match request.machine.cancel(reason) {
             Cancel::End => {
                 request.status = reason;
@@ -548,6 +571,7 @@ impl Request {
             status: Status::PENDING,
             owner,
             tag,
+            round: 0,
             canceler: None,
             routine: None,
             limbo: [None, None],

@@ -355,7 +355,7 @@ impl Stream {
 
     /// Ends the pending Requests; nothing is sent any more. False: the stream was not started.
     pub fn stop(&self) -> bool {
-        let count = {
+        let (count, epoch) = {
             let mut control = self.control.lock();
             if !control.started {
                 return false;
@@ -364,14 +364,16 @@ impl Stream {
             if let Some(target) = &control.target {
                 target.stream_stopped();
             }
-            control.lanes.len()
+            (control.lanes.len(), control.epoch)
         };
+        // Somebody may start the stream again meanwhile: what is sent or waits since then goes on.
         for index in 0..count {
             let (request, was_waiting) = {
                 let mut control = self.control.lock();
                 let lane = &mut control.lanes[index];
-                let was_waiting = std::mem::replace(&mut lane.waiting, false);
+                let was_waiting = lane.waiting && lane.epoch == epoch;
                 if was_waiting {
+                    lane.waiting = false;
                     self.waiting.fetch_sub(1, Ordering::SeqCst);
                 }
                 (lane.request, was_waiting)
@@ -379,7 +381,7 @@ impl Stream {
             match request {
                 _ if was_waiting => self.rest(index),
                 Some(request) => {
-                    request.cancel(Status::CANCELLED);
+                    request.cancel_of(epoch, Status::CANCELLED);
                 }
                 None => {}
             }
@@ -575,7 +577,7 @@ impl Stream {
         let sent = match (target, self.operation) {
             (Some(target), Some(operation)) if *started && lane.epoch == *epoch => {
                 lane.request(owner, index).and_then(|request| {
-                    request.arm(operation, input_span, output_span)?;
+                    request.arm_for(lane.epoch, operation, input_span, output_span)?;
                     Ok((request, Core::submit(target, request, operation, Purpose::Stream)?))
                 })
             }
