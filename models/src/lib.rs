@@ -13,13 +13,30 @@
 //!   new machine.
 //! - [`request::Slip`] are mistakes around a sound machine. Each must fail at least one race.
 //!
-//! The tests are in `tests/every_schedule.rs` (loom) and `tests/random.rs` (shuttle). [`lock`] is another
-//! model: the lock of a slot, with `tests/lock.rs`.
+//! The tests are in `tests/every_schedule.rs` (loom) and `tests/random.rs` (shuttle).
+//!
+//! Other models run whole parts of the library, its own files again, on a [`machine`] under random schedules:
+//! - [`lock`]: the lock of a slot, with `tests/lock.rs`;
+//! - [`objects`]: the object table, validate against delete against reuse;
+//! - `pools`: the timers of a pool against Get, Put, Enumerate and Delete;
+//! - `streams`: stop against completion against restart.
+//!
+//! The last three are run by `src/bin/schedules.rs`, with `tests/library.rs`, which also shows that mistakes are
+//! found: operations that lapse ([`machine::Lapse`]) and copies of the library's files with a mistake
+//! (`mistakes/`, `build.rs`).
 
 pub mod checker;
+pub mod continuous_request_target;
+pub mod copies;
+pub mod framework;
+pub mod io;
 pub mod lock;
+pub mod machine;
+pub mod modules;
+pub mod objects;
 pub mod races;
 pub mod request;
 #[path = "../../src/io/request_state.rs"]
 pub mod request_state;
+pub mod schedules;
 pub mod seeded;

@@ -16,6 +16,7 @@
 pub mod alarms;
 pub mod asymmetric;
 pub mod buffer;
+pub mod clock;
 pub mod deletion;
 pub mod environment;
 pub mod frames;

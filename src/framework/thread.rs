@@ -5,7 +5,8 @@ use super::memory;
 use super::status::{Error, Status};
 use super::sync::{AtomicBool, Ordering};
 use std::cell::Cell;
-use std::thread::{Builder, JoinHandle, ThreadId};
+pub use std::thread::JoinHandle;
+use std::thread::{Builder, ThreadId};
 
 /// The stack of each of the library's threads. What the library itself needs below a callback is
 /// under 16 KiB; the rest is the callback's. Said here, since std takes its default from the

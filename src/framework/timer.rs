@@ -5,31 +5,16 @@
 //! the object is still there and whether anything is due. Entries of objects that are gone, and
 //! those of [`Calls`] that were replaced, are swept out when the heap would grow.
 
+pub use super::clock::now;
 use super::handle::Handle;
 use super::memory::{self, Shared};
 use super::status::Error;
 use super::sync::{self, AtomicU64, Condvar, Mutex};
-use super::{thread, tree};
+use super::thread::{self, JoinHandle};
+use super::tree;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
-use std::thread::JoinHandle;
 use std::time::Duration;
-
-/// Nanoseconds of the system's monotonic clock, as C reads it with CLOCK_MONOTONIC.
-#[cfg(unix)]
-pub fn now() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the result goes to this stack; the clock always exists.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
-/// Nanoseconds of a monotonic clock, since the library's first look at it.
-#[cfg(not(unix))]
-pub fn now() -> u64 {
-    static START: once_cell::sync::OnceCell<std::time::Instant> = once_cell::sync::OnceCell::new();
-    START.get_or_init(std::time::Instant::now).elapsed().as_nanos() as u64
-}
 
 /// What is called, on the timer thread, without a lock.
 pub type Fire = fn(Handle);
