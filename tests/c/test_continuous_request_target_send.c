@@ -987,11 +987,16 @@ static void deletes_the_module(DMFMODULE module)
     WdfObjectDelete(module);
 }
 
-TEST(the_callback_of_a_send_may_delete_the_module)
+static void delete_from_the_callback_of_a_send(BOOLEAN passive_level)
 {
-    FIXTURE fixture = fixture_create(CLIENT_TARGET_PENDS);
+    DMF_CONFIG_ContinuousRequestTarget config;
+    DMF_MODULE_ATTRIBUTES attributes;
+    FIXTURE fixture;
     SEND sends[3];
 
+    DMF_CONFIG_ContinuousRequestTarget_AND_ATTRIBUTES_INIT(&config, &attributes);
+    attributes.PassiveLevel = passive_level;
+    fixture = fixture_of(&config, &attributes, CLIENT_TARGET_PENDS);
     for (int i = 0; i < 3; i++)
     {
         send_clear(&sends[i]);
@@ -1006,6 +1011,17 @@ TEST(the_callback_of_a_send_may_delete_the_module)
     CHECK_STATUS(send_of_type(fixture.Module, &sends[0], IOCTL, 0), STATUS_INVALID_HANDLE);
     CHECK_MISUSE(1);
     fixture_delete(&fixture);
+}
+
+TEST(the_callback_of_a_send_may_delete_the_module)
+{
+    delete_from_the_callback_of_a_send(FALSE);
+}
+
+/* The other completions are to run on the very thread that deletes. */
+TEST(the_callback_of_a_send_at_passive_level_may_delete_the_module)
+{
+    delete_from_the_callback_of_a_send(TRUE);
 }
 
 /* ------------------------------------------------------------------------------------------------- a stream */
@@ -1988,6 +2004,7 @@ int main(void)
     RUN(delete_of_the_target_ends_outstanding_sends_as_canceled);
     RUN(delete_of_the_device_ends_outstanding_sends_as_canceled);
     RUN(the_callback_of_a_send_may_delete_the_module);
+    RUN(the_callback_of_a_send_at_passive_level_may_delete_the_module);
     RUN(a_stream_of_writes_sends_what_the_client_fills_in);
     RUN(streams_of_control_codes_have_input_and_output);
     RUN(a_stream_of_reads_asks_for_no_input);

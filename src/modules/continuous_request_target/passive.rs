@@ -5,6 +5,8 @@
 use super::send::Finished;
 use super::stream::Stream;
 use crate::framework::buffer::Buffer;
+use crate::framework::deletion;
+use crate::framework::frames::{self, Activity};
 use crate::framework::memory::{self, Shared, try_box};
 use crate::framework::passive::{self, SharedTask, Task};
 use crate::framework::status::Error;
@@ -87,10 +89,25 @@ struct Run(Shared<PassiveLane>);
 
 impl Task for Run {
     fn run(&self) {
-        let lane = &self.0;
+        frames::within(self.0.stream.handle(), Activity::Method, || self.0.tell_all());
+    }
+}
+
+impl PassiveLane {
+    /// Tells what is completed. A callback may delete the Module, which waits for the completions behind
+    /// it, so deletes are put off until what is there by then was told. Another thread tells the rest.
+    fn tell_all(&self) {
+        let mut left: Option<usize> = None;
         loop {
             let completed = {
-                let mut state = lane.state.lock();
+                let mut state = self.state.lock();
+                if left == Some(0)
+                    && !state.completed.is_empty()
+                    && let Some(task) = &state.task
+                {
+                    self.user.post(task.clone());
+                    return;
+                }
                 let Some(completed) = state.completed.pop_front() else {
                     state.posted = false;
                     return;
@@ -98,14 +115,19 @@ impl Task for Run {
                 completed
             };
             match completed {
-                Completed::Lane { lane: index, outcome, output } => {
-                    lane.stream.completed(index, outcome, output);
+                Completed::Lane { lane, outcome, output } => {
+                    self.stream.completed(lane, outcome, output);
                 }
                 Completed::Send(finished) => {
-                    lane.expect_less();
+                    self.expect_less();
                     finished.tell();
                 }
             }
+            left = match left {
+                Some(count) => Some(count.saturating_sub(1)),
+                None if deletion::has_deferred() => Some(self.state.lock().completed.len()),
+                None => None,
+            };
         }
     }
 }

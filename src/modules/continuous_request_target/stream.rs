@@ -213,6 +213,10 @@ impl Stream {
         drop(owner);
     }
 
+    pub fn handle(&self) -> Handle {
+        self.handle
+    }
+
     pub fn active(&self) -> u32 {
         self.active.load(Ordering::SeqCst)
     }
