@@ -1,6 +1,7 @@
 //! Threads for calls that may have to wait until another call ends what they wait for.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ static CHANGED: Condvar = Condvar::new();
 const MOST: usize = 6;
 /// What a call that does not wait is done in.
 const A_MOMENT: Duration = Duration::from_millis(2);
+/// What a call that waits for nobody is done in.
+const A_WHILE: Duration = Duration::from_millis(100);
 /// What waits longer, when nothing is left to wait for, hangs.
 const TOO_LONG: Duration = Duration::from_secs(15);
 
@@ -76,7 +79,25 @@ static OF_THE_FUZZER: OnceLock<usize> = OnceLock::new();
 
 /// Called before the library has any threads.
 pub fn count_threads() {
+    std::thread::spawn(relieve);
     OF_THE_FUZZER.set(other_threads()).unwrap();
+}
+
+/// Calls of the sequence so far.
+pub static STEPS: AtomicU64 = AtomicU64::new(0);
+
+/// Completes what the Client keeps when the sequence does not get on: a call may wait for just that, also one
+/// that does not look like it, when a callback within it has deleted something.
+fn relieve() {
+    let mut before = 0;
+    loop {
+        std::thread::sleep(A_WHILE);
+        let now = STEPS.load(Ordering::Relaxed);
+        if now == before {
+            super::complete_requests();
+        }
+        before = now;
+    }
 }
 
 /// Whether the library has none any more, also none that ends. One that does looks to the leak detector as if it lost
@@ -85,13 +106,14 @@ pub fn is_alone() -> bool {
     Some(&other_threads()) == OF_THE_FUZZER.get()
 }
 
-/// Waits until `test` holds; what does not come true hangs.
-pub fn wait_until(what: &str, mut test: impl FnMut() -> bool) {
+/// Waits until `test` finds nothing missing; what stays so hangs.
+pub fn wait_until(mut test: impl FnMut() -> Result<(), String>) {
     let start = Instant::now();
-    while !test() {
+    while let Err(missing) = test() {
+        STEPS.fetch_add(1, Ordering::Relaxed);
         if start.elapsed() > TOO_LONG {
             let busy: Vec<_> = HELPERS.lock().unwrap().busy.iter().map(|busy| busy.1).collect();
-            panic!("hangs: {what}; calls that have not returned: {busy:?}");
+            panic!("hangs: {missing}; calls that have not returned: {busy:?}");
         }
         std::thread::sleep(Duration::from_micros(100));
     }

@@ -18,7 +18,7 @@ use input::Input;
 use std::ptr::null_mut;
 use std::sync::Once;
 use std::sync::atomic::Ordering;
-use world::{Shape, c, world};
+use world::{Shape, World, c, world};
 
 /// Calls of one sequence, at most.
 const LONGEST: usize = 300;
@@ -40,6 +40,7 @@ pub fn run(bytes: &[u8]) {
         if input::is_over() {
             break;
         }
+        helpers::STEPS.fetch_add(1, Ordering::Relaxed);
         ops::any(Input::Front);
     }
     finish();
@@ -48,18 +49,28 @@ pub fn run(bytes: &[u8]) {
 /// Ends everything, and looks whether it has ended. Callbacks that still run may make more of it.
 fn finish() {
     input::end();
-    helpers::wait_until("the end of all objects", || {
+    helpers::wait_until(|| {
         let is_idle = helpers::are_idle();
         complete_requests();
         let handles: Vec<usize> = world().handles.iter().map(|known| known.handle).collect();
-        let are_gone = handles.iter().rev().filter(|handle| !is_gone(**handle)).count() == 0;
-        let world = world();
-        let are_destroyed = world.destroyed == world.made && world.cleaned_up == world.made;
-        is_idle && are_gone && are_destroyed && world.handles.len() == handles.len()
+        let left: Vec<usize> = handles.iter().copied().rev().filter(|it| !is_gone(*it)).collect();
+        let mut world = world();
+        let left: Vec<_> = left.iter().map(|it| world.known(*it).map(|known| known.kind)).collect();
+        let World { made, cleaned_up, destroyed, .. } = *world;
+        let is_over = is_idle && left.is_empty() && destroyed == made && cleaned_up == made;
+        if is_over && world.handles.len() == handles.len() {
+            return Ok(());
+        }
+        Err(format!("left {left:?}; {made} made, {cleaned_up} cleaned up, {destroyed} destroyed"))
     });
     give_buffers_back();
-    helpers::wait_until("a completion", || world().pending.iter().all(|pending| pending.is_over()));
-    helpers::wait_until("the end of the library's threads", helpers::is_alone);
+    helpers::wait_until(|| {
+        let is_over = world().pending.iter().all(|pending| pending.is_over());
+        if is_over { Ok(()) } else { Err("a completion".into()) }
+    });
+    helpers::wait_until(|| {
+        if helpers::is_alone() { Ok(()) } else { Err("a thread of the library is left".into()) }
+    });
 }
 
 /// Deletes an object. True: there is none any more.
