@@ -1,8 +1,12 @@
 //! Several calls that lead somewhere, since few sequences at random do: a stream that streams, work that is done.
 
+use super::common::waiting;
 use super::{Function, buffers, objects, own, pools, requests, streams, targets, work};
+use crate::call;
 use crate::calls::input::Input;
-use crate::calls::world::{Kind, world};
+use crate::calls::world::{Kind, c, world};
+
+const IN_A_ROW: usize = 100;
 
 /// The newest object of that kind.
 fn newest(kind: Kind) -> usize {
@@ -111,5 +115,28 @@ pub fn ring(from: Input) {
     }
     for _ in 0..from.choose(6) {
         own(from, ring);
+    }
+}
+
+/// What one thread calls often enough in a row is its own, until another thread calls it.
+pub fn owned(from: Input) {
+    let (kind, create) = LIVES[from.choose(4)];
+    create(from);
+    let object = newest(kind);
+    for _ in 0..IN_A_ROW {
+        match kind {
+            Kind::Ring => call!(DMF_RingBuffer_TotalSizeGet(c(object), &mut 0)),
+            Kind::PingPong => call!(DMF_PingPongBuffer_Reset(c(object))),
+            Kind::Pool => std::mem::drop(call!(DMF_BufferPool_Count(c(object)))),
+            _ => std::mem::drop(call!(DMF_BufferQueue_Count(c(object)))),
+        }
+    }
+    for _ in 0..from.choose(12) {
+        if from.one_in(6) {
+            world().threaded = true;
+            waiting("a call of what another thread owns", object, move || own(from, object));
+        } else {
+            own(from, object);
+        }
     }
 }
