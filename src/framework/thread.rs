@@ -57,6 +57,11 @@ pub fn current_id() -> usize {
     IDENTITY.with(|identity| std::ptr::from_ref(identity).addr())
 }
 
+/// Whether the calling thread is one of the library's.
+pub fn is_a_worker() -> bool {
+    WORKER.get().is_some()
+}
+
 /// Waits for the end of a thread that was told to end; not from that thread itself.
 pub fn join(thread: JoinHandle<()>) {
     if WORKER.get() != Some(thread.thread().id()) {

@@ -14,7 +14,9 @@ use crate::framework::handle::Handle;
 use crate::framework::memory::{Shared, try_box};
 use crate::framework::misuse;
 use crate::framework::status::{Error, Status};
+use crate::framework::sync::Ordering;
 use crate::framework::thread;
+use crate::framework::tree;
 
 /// The program's callback.
 pub trait Implementation: Send + Sync {
@@ -45,7 +47,7 @@ impl Device for Client {
         Holder::Callback(false)
     }
 
-    fn perform(&self, _core: &Core, _source: Option<&mut dyn Source>, claim: Claim) {
+    fn perform(&self, core: &Core, _source: Option<&mut dyn Source>, claim: Claim) {
         frames::within(self.handle, Activity::Callback, || {
             match self.implementation.perform(&claim) {
                 Some(Outcome { status, information }) => {
@@ -54,6 +56,12 @@ impl Device for Client {
                     }
                 }
                 None => claim.request.keep(claim.ticket),
+            }
+            // Before the deletes that the callback put off: one may be of a target whose callback waits
+            // for this.
+            core.performing.store(false, Ordering::SeqCst);
+            if core.state.lock().closed {
+                tree::tell();
             }
         });
     }
@@ -76,6 +84,7 @@ fn run(core: &Shared<Core>) {
                 match core.next_work(&mut state) {
                     Some(claim) => {
                         state.held.push(&claim);
+                        core.performing.store(true, Ordering::SeqCst);
                         break claim;
                     }
                     None => core.changed.wait(&mut state),

@@ -16,7 +16,9 @@ use super::request_state::Holder;
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::memory::{self, Block, Shared};
 use crate::framework::status::{Error, Status, fail};
-use crate::framework::sync::{AtomicU64, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering};
+use crate::framework::sync::{
+    AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering,
+};
 use crate::framework::table::{Object, Ref};
 use crate::framework::thread;
 use once_cell::sync::OnceCell;
@@ -157,6 +159,8 @@ pub struct Core {
     own_thread: AtomicUsize,
     /// The same of its worker.
     operating_thread: AtomicUsize,
+    /// The program's callback works on a Request, on the target's thread.
+    pub(super) performing: AtomicBool,
     pub(super) state: Mutex<State>,
     pub(super) changed: Condvar,
     /// Told when there is something to operate on.
@@ -246,6 +250,7 @@ impl Core {
             kept: OnceCell::new(),
             own_thread: AtomicUsize::new(0),
             operating_thread: AtomicUsize::new(0),
+            performing: AtomicBool::new(false),
             state: Mutex::new(State {
                 reads: RequestQueue::default(),
                 work: RequestQueue::default(),
@@ -669,6 +674,10 @@ impl Object for Target {
         self.core.cancel_held(Status::CANCELLED);
     }
 
+    fn drained(&self) -> bool {
+        !self.core.performing.load(Ordering::SeqCst)
+    }
+
     fn close(&mut self, _handle: Handle) {
         self.end();
     }
@@ -680,7 +689,12 @@ impl Target {
         if let Some(carrier) = self.core.carrier.get() {
             carrier.detach(&self.core);
         }
-        if let Some(thread) = self.thread.lock().take() {
+        // Two targets of the program's own whose callbacks delete each other must not wait for each other.
+        // No callback of this one runs any more, and its thread ends by itself.
+        let is_the_programs = matches!(self.core.device.holder(), Holder::Callback(_));
+        if let Some(thread) = self.thread.lock().take()
+            && !(is_the_programs && thread::is_a_worker())
+        {
             thread::join(thread);
         }
         self.core.reclaim_held();

@@ -982,6 +982,58 @@ TEST(delete_of_the_device_ends_outstanding_sends_as_canceled)
     MISUSE_IGNORE();
 }
 
+/* Two targets, each of which deletes the other one while both are in their callbacks. */
+static struct
+{
+    WDFIOTARGET Targets[2];
+    pthread_barrier_t BothInside;
+} pair;
+
+static EVT_DMF_IoTarget_Request DeletesTheOther;
+
+static NTSTATUS DeletesTheOther(WDFIOTARGET Target, WDFREQUEST Request, ContinuousRequestTarget_RequestType RequestType,
+                                ULONG IoctlCode, VOID* InputBuffer, size_t InputBufferSize, VOID* OutputBuffer,
+                                size_t OutputBufferSize, ULONG_PTR* Information, VOID* Context)
+{
+    (void)Request, (void)RequestType, (void)IoctlCode, (void)InputBuffer, (void)InputBufferSize, (void)OutputBuffer;
+    (void)OutputBufferSize, (void)Information, (void)Context;
+    pthread_barrier_wait(&pair.BothInside);
+    WdfObjectDelete(pair.Targets[Target == pair.Targets[0]]);
+    return STATUS_SUCCESS;
+}
+
+TEST(targets_may_delete_each_other_in_their_callbacks)
+{
+    DMF_CONFIG_ContinuousRequestTarget config;
+    DMF_MODULE_ATTRIBUTES attributes;
+    DMFMODULE modules[2];
+    SEND sends[2];
+
+    pthread_barrier_init(&pair.BothInside, NULL, 2);
+    DMF_CONFIG_ContinuousRequestTarget_AND_ATTRIBUTES_INIT(&config, &attributes);
+    for (int i = 0; i < 2; i++)
+    {
+        send_clear(&sends[i]);
+        CHECK_SUCCESS(DMF_ContinuousRequestTarget_Create(NULL, &attributes, NULL, &modules[i]));
+        CHECK_SUCCESS(DMF_IoTarget_ClientCreate(NULL, DeletesTheOther, NULL, &pair.Targets[i]));
+        CHECK_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(modules[i], pair.Targets[i]));
+    }
+    for (int i = 0; i < 2; i++)
+    {
+        CHECK_SUCCESS(send_of_type(modules[i], &sends[i], IOCTL, 0));
+    }
+    for (int i = 0; i < 2; i++)
+    {
+        EVENTUALLY(atomic_load(&sends[i].Calls) == 1);
+    }
+    MISUSE_IGNORE();
+    for (int i = 0; i < 2; i++)
+    {
+        WdfObjectDelete(modules[i]);
+    }
+    pthread_barrier_destroy(&pair.BothInside);
+}
+
 static void deletes_the_module(DMFMODULE module)
 {
     WdfObjectDelete(module);
@@ -2003,6 +2055,7 @@ int main(void)
     RUN(delete_of_the_module_ends_outstanding_sends_as_canceled);
     RUN(delete_of_the_target_ends_outstanding_sends_as_canceled);
     RUN(delete_of_the_device_ends_outstanding_sends_as_canceled);
+    RUN(targets_may_delete_each_other_in_their_callbacks);
     RUN(the_callback_of_a_send_may_delete_the_module);
     RUN(the_callback_of_a_send_at_passive_level_may_delete_the_module);
     RUN(a_stream_of_writes_sends_what_the_client_fills_in);
