@@ -270,8 +270,9 @@ fn notify_settings(config: &mut notify_user_with_request::DMF_CONFIG_NotifyUserW
 
 fn stream_settings(config: &mut continuous_request_target::DMF_CONFIG_ContinuousRequestTarget) {
     config.continuous_request_count = 2;
-    config.buffer_count_input = 2;
-    config.buffer_count_output = 2;
+    // A target that was not waited for may still have those of the last start.
+    config.buffer_count_input = 4;
+    config.buffer_count_output = 4;
     config.buffer_input_size = 8;
     config.buffer_output_size = 8;
     config.request_type = 2;

@@ -14,9 +14,7 @@ use crate::framework::handle::Handle;
 use crate::framework::memory::{Shared, try_box};
 use crate::framework::misuse;
 use crate::framework::status::{Error, Status};
-use crate::framework::sync::Ordering;
 use crate::framework::thread;
-use crate::framework::tree;
 
 /// The program's callback.
 pub trait Implementation: Send + Sync {
@@ -59,10 +57,7 @@ impl Device for Client {
             }
             // Before the deletes that the callback put off: one may be of a target whose callback waits
             // for this.
-            core.performing.store(false, Ordering::SeqCst);
-            if core.state.lock().closed {
-                tree::tell();
-            }
+            core.has_performed();
         });
     }
 }
@@ -84,7 +79,7 @@ fn run(core: &Shared<Core>) {
                 match core.next_work(&mut state) {
                     Some(claim) => {
                         state.held.push(&claim);
-                        core.performing.store(true, Ordering::SeqCst);
+                        core.performs();
                         break claim;
                     }
                     None => core.changed.wait(&mut state),

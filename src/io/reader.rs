@@ -7,6 +7,8 @@
 use super::request::{Claim, Outcome};
 use super::request_state::Holder;
 use super::target::{Core, State};
+use crate::framework::frames::{self, Activity};
+use crate::framework::handle::Handle;
 use crate::framework::memory::{Shared, try_box};
 use crate::framework::status::{Error, Status};
 use crate::framework::sync::MutexGuard;
@@ -128,7 +130,6 @@ enum Task {
     Backlog,
     Work(Claim),
     Announce,
-    End,
 }
 
 impl Drive {
@@ -139,14 +140,26 @@ impl Drive {
     /// Does one thing for the target. It blocks as long as the source's `next` does.
     pub fn step<'a>(&mut self, core: &'a Core) -> Step<'a> {
         let mut state = core.state.lock();
+        if state.closed {
+            return Step::Over;
+        }
         let task = match self.next_task(core, &mut state) {
             Ok(task) => task,
             Err(until) => return Step::Wait(state, until),
         };
         core.woke(&mut state);
+        core.performs();
         drop(state);
+        // What callbacks delete goes after the step: it may wait for another target's, and that for this.
+        frames::within(Handle::NULL, Activity::Method, || {
+            let step = self.perform(core, task);
+            core.has_performed();
+            step
+        })
+    }
+
+    fn perform<'a>(&mut self, core: &'a Core, task: Task) -> Step<'a> {
         match task {
-            Task::End => return Step::Over,
             Task::Announce => {
                 core.announce_removal();
                 return Step::Over;
@@ -165,9 +178,6 @@ impl Drive {
 
     /// An error: nothing before that moment, or before something changes.
     fn next_task(&mut self, core: &Core, state: &mut State) -> Result<Task, Option<Instant>> {
-        if state.closed {
-            return Ok(Task::End);
-        }
         if state.announced {
             return Err(None);
         }

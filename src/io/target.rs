@@ -21,6 +21,7 @@ use crate::framework::sync::{
 };
 use crate::framework::table::{Object, Ref};
 use crate::framework::thread;
+use crate::framework::tree;
 use once_cell::sync::OnceCell;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -159,8 +160,8 @@ pub struct Core {
     own_thread: AtomicUsize,
     /// The same of its worker.
     operating_thread: AtomicUsize,
-    /// The program's callback works on a Request, on the target's thread.
-    pub(super) performing: AtomicBool,
+    /// The target's thread does something from which callbacks may be called.
+    performing: AtomicBool,
     pub(super) state: Mutex<State>,
     pub(super) changed: Condvar,
     /// Told when there is something to operate on.
@@ -319,6 +320,20 @@ impl Core {
             *worker = Some(worker::start(this.clone())?);
         }
         Ok(())
+    }
+
+    /// The target's thread begins something from which callbacks may be called; under the state's lock,
+    /// and not once the target is closed.
+    pub(super) fn performs(&self) {
+        self.performing.store(true, Ordering::SeqCst);
+    }
+
+    /// It has done it, and no callback runs on it any more.
+    pub(super) fn has_performed(&self) {
+        self.performing.store(false, Ordering::SeqCst);
+        if self.state.lock().closed {
+            tree::tell();
+        }
     }
 
     /// The target's reports are taken by `carrier` from now on.
@@ -689,11 +704,10 @@ impl Target {
         if let Some(carrier) = self.core.carrier.get() {
             carrier.detach(&self.core);
         }
-        // Two targets of the program's own whose callbacks delete each other must not wait for each other.
-        // No callback of this one runs any more, and its thread ends by itself.
-        let is_the_programs = matches!(self.core.device.holder(), Holder::Callback(_));
+        // Two targets that are deleted in each other's callbacks must not wait for each other. No callback
+        // of this one runs any more, and its thread ends by itself.
         if let Some(thread) = self.thread.lock().take()
-            && !(is_the_programs && thread::is_a_worker())
+            && !thread::is_a_worker()
         {
             thread::join(thread);
         }

@@ -784,6 +784,69 @@ TEST(two_targets_play_one_file_apart_from_each_other)
     recording_remove(&recording);
 }
 
+/* Two targets, each of which is deleted in the callback of the other one's stream while both are in them. */
+static struct
+{
+    DMFMODULE Modules[2];
+    WDFIOTARGET Targets[2];
+    pthread_barrier_t BothInside;
+    atomic_int Calls[2];
+} pair;
+
+static EVT_DMF_ContinuousRequestTarget_BufferOutput DeletesTheOther;
+
+static ContinuousRequestTarget_BufferDisposition DeletesTheOther(DMFMODULE DmfModule, VOID* OutputBuffer,
+                                                                 size_t OutputBufferSize, VOID* ClientBufferContextOutput,
+                                                                 NTSTATUS CompletionStatus)
+{
+    int which = DmfModule == pair.Modules[1];
+
+    (void)OutputBuffer, (void)OutputBufferSize, (void)ClientBufferContextOutput, (void)CompletionStatus;
+    if (atomic_fetch_add(&pair.Calls[which], 1) == 0)
+    {
+        pthread_barrier_wait(&pair.BothInside);
+        WdfObjectDelete(pair.Targets[1 - which]);
+    }
+    return ContinuousRequestTarget_BufferDisposition_ContinuousRequestTargetAndContinueStreaming;
+}
+
+TEST(targets_may_be_deleted_in_the_callbacks_of_each_others_streams)
+{
+    RECORDING recording = recording_numbered(3, 100);
+    DMF_REPLAY_PARAMS parameters = parameters_of(0, 0);
+    DMF_CONFIG_ContinuousRequestTarget config;
+    DMF_MODULE_ATTRIBUTES attributes;
+
+    memset(&pair, 0, sizeof(pair));
+    pthread_barrier_init(&pair.BothInside, NULL, 2);
+    DMF_CONFIG_ContinuousRequestTarget_AND_ATTRIBUTES_INIT(&config, &attributes);
+    config.ContinuousRequestCount = 1;
+    config.BufferCountOutput = 2;
+    config.BufferOutputSize = 64;
+    config.RequestType = ContinuousRequestTarget_RequestType_Read;
+    config.EvtContinuousRequestTargetBufferOutput = DeletesTheOther;
+    for (int i = 0; i < 2; i++)
+    {
+        REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Create(NULL, &attributes, NULL, &pair.Modules[i]));
+        REQUIRE_SUCCESS(DMF_IoTarget_ReplayOpen(NULL, recording.Path, &parameters, &pair.Targets[i]));
+        REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(pair.Modules[i], pair.Targets[i]));
+    }
+    CHECK_SUCCESS(DMF_ContinuousRequestTarget_Start(pair.Modules[0]));
+    CHECK_SUCCESS(DMF_ContinuousRequestTarget_Start(pair.Modules[1]));
+    MISUSE_IGNORE();
+    for (int i = 0; i < 2; i++)
+    {
+        /* Each goes when the callback that has it deleted has returned. */
+        EVENTUALLY(!NT_SUCCESS(DMF_ContinuousRequestTarget_Start(pair.Modules[i])) &&
+                   DMF_ContinuousRequestTarget_StreamingCountGet(pair.Modules[i]) == 0);
+        EVENTUALLY((WdfObjectReference(pair.Targets[i]), !NT_SUCCESS(DMF_LastStatusGet())));
+        WdfObjectDelete(pair.Modules[i]);
+    }
+    MISUSE_IGNORE();
+    pthread_barrier_destroy(&pair.BothInside);
+    recording_remove(&recording);
+}
+
 TEST(a_pipe_that_nobody_writes_to_is_refused_at_once)
 {
     char path[] = "/tmp/dmf-process-XXXXXX";
@@ -840,6 +903,7 @@ int main(void)
     RUN(a_recording_repeats_as_often_as_asked);
     RUN(a_recording_can_repeat_for_ever);
     RUN(two_targets_play_one_file_apart_from_each_other);
+    RUN(targets_may_be_deleted_in_the_callbacks_of_each_others_streams);
     RUN(a_pipe_that_nobody_writes_to_is_refused_at_once);
     return TESTS_RESULT();
 }
