@@ -141,6 +141,8 @@ impl Drive {
     pub fn step<'a>(&mut self, core: &'a Core) -> Step<'a> {
         let mut state = core.state.lock();
         if state.closed {
+            // Whoever waits for the thread to wake does not wait for ever.
+            core.woke(&mut state);
             return Step::Over;
         }
         let task = match self.next_task(core, &mut state) {
