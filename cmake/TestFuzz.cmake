@@ -26,6 +26,7 @@ foreach(source IN LISTS dmf_fuzz_targets)
       # Both runs of a target write the same files.
       set_tests_properties(${name} PROPERTIES LABELS all)
     endif()
-    set_tests_properties(${name} PROPERTIES RESOURCE_LOCK fuzz.${target})
+    # The same inputs each time, as far as threads let them be; make fuzz takes others.
+    set_tests_properties(${name} PROPERTIES RESOURCE_LOCK fuzz.${target} ENVIRONMENT FUZZ_SEED=1)
   endforeach()
 endforeach()

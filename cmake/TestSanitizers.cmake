@@ -6,12 +6,4 @@ foreach(kind address thread)
             "${CMAKE_CXX_COMPILER}"
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
   set_tests_properties(sanitizer.${kind} PROPERTIES LABELS sanitizer SKIP_RETURN_CODE 77 TIMEOUT 900 RESOURCE_LOCK cargo)
-  # The tests with real HID devices, too.
-  if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/tests/hid-vm/ctest.sh")
-    add_test(NAME sanitizer.vm.${kind}
-      COMMAND "${BASH_PROGRAM}" tests/sanitizers/vm.sh ${kind} "${CMAKE_CURRENT_BINARY_DIR}" "${CMAKE_C_COMPILER}"
-              "${CMAKE_CXX_COMPILER}"
-      WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
-    set_tests_properties(sanitizer.vm.${kind} PROPERTIES LABELS all SKIP_RETURN_CODE 77 TIMEOUT 1200 RUN_SERIAL ON)
-  endif()
 endforeach()
