@@ -161,7 +161,9 @@ struct slow_target {
         CHECK(!dmf::target::create_client(
             device,
             [this](dmf::held_request& request, ContinuousRequestTarget_RequestType, ULONG, ULONG_PTR&) -> NTSTATUS {
-                CHECK(!request.mark_cancelable(nullptr));
+                // It may be canceled already.
+                if (request.mark_cancelable(nullptr))
+                    return STATUS_CANCELLED;
                 const std::lock_guard<std::mutex> guard(lock);
                 kept.push_back(std::move(request));
                 return STATUS_PENDING;
