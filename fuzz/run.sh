@@ -47,7 +47,8 @@ fuzz() {
     mkdir -p "$work/corpus/$target" "$work/artifacts/$target"
     echo "== $target, $seconds s"
     # -timeout: an input that takes longer hangs.
-    if "$binaries/$target" -max_total_time="$seconds" -timeout=25 -rss_limit_mb=4096 -max_len=2048 -print_final_stats=1 ${FUZZ_SEED:+-seed="$FUZZ_SEED"} \
+    if "$binaries/$target" -max_total_time="$seconds" -timeout=25 -rss_limit_mb=4096 -max_len=2048 -print_final_stats=1 \
+        ${FUZZ_SEED:+-seed="$FUZZ_SEED"} \
         -artifact_prefix="$work/artifacts/$target/" "$work/corpus/$target" "$here/corpus/$target" 2>&1 |
         tee "$log" | grep --line-buffered -E '^#[0-9]+.*(INITED|pulse|DONE)'; then
         awk -v target="$target" '

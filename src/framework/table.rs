@@ -23,7 +23,8 @@ use std::ops::{Deref, DerefMut};
 pub trait Object: Send + Sized + 'static {
     const KIND: Kind;
 
-    /// The object works without its lock ([`enter`]), and is Sync; only then are the next two called.
+    /// The object works without its lock ([`enter`]), and is Sync; only then are [`Object::shut`]
+    /// and [`Object::drained`] called.
     const ENTERED: bool = false;
 
     /// Whether a thread that uses the object alone comes to own its lock: for objects that live long.

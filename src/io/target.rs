@@ -704,17 +704,20 @@ impl Target {
         if let Some(carrier) = self.core.carrier.get() {
             carrier.detach(&self.core);
         }
-        // Two targets that are deleted in each other's callbacks must not wait for each other. No callback
-        // of this one runs any more, and its thread ends by itself.
-        if let Some(thread) = self.thread.lock().take()
-            && !thread::is_a_worker()
+        let thread = self.thread.lock().take();
+        let worker = self.core.worker.lock().take();
+        // Two targets that are deleted in each other's callbacks must not wait for each other. Told to end,
+        // their threads do so by themselves.
+        let may_wait = !thread::is_a_worker();
+        if let Some(thread) = thread
+            && may_wait
         {
             thread::join(thread);
         }
         self.core.reclaim_held();
-        let worker = self.core.worker.lock().take();
-        // One that is in an operation ends by itself when the system lets it.
+        // A worker that is in an operation ends when the system lets it.
         if let Some(worker) = worker
+            && may_wait
             && !self.core.state.lock().operating
         {
             thread::join(worker);

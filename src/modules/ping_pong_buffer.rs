@@ -52,7 +52,7 @@ impl PingPongBuffer {
         self.ping.address().as_ptr()
     }
 
-    /// As [`PingPongBuffer::write`], if nothing speaks against it.
+    /// As [`PingPongBuffer::write`], if nothing speaks against it: short enough to stand in a Method.
     #[inline(always)]
     pub fn try_write(&mut self, source: Span) -> Option<()> {
         let end = self.offset + source.len();
@@ -62,16 +62,10 @@ impl PingPongBuffer {
     }
 
     /// Appends to Ping; nothing is written unless all fits.
-    #[inline]
     pub fn write(&mut self, source: Span) -> Result<(), Error> {
-        if source.len() > self.ping.len() - self.offset {
-            return Err(Error::new(
-                Status::INSUFFICIENT_RESOURCES,
-                "the bytes do not fit into the Ping buffer",
-            ));
-        }
-        self.offset += source.copy_to(&mut self.ping[self.offset..]);
-        Ok(())
+        self.try_write(source).ok_or_else(|| {
+            Error::new(Status::INSUFFICIENT_RESOURCES, "the bytes do not fit into the Ping buffer")
+        })
     }
 
     /// Switches, and keeps what lies behind the packet; where the packet starts.

@@ -121,7 +121,7 @@ impl RingBuffer {
         if self.count == 0 { Err(empty()) } else { Ok(self.head..self.head + self.item_size) }
     }
 
-    /// As [`RingBuffer::write`], if nothing speaks against it.
+    /// As [`RingBuffer::write`], if nothing speaks against it: short enough to stand in a Method.
     #[inline(always)]
     pub fn try_write(&mut self, source: Span) -> Option<()> {
         if source.len() != self.item_size {
@@ -153,7 +153,6 @@ impl RingBuffer {
     }
 
     /// Appends an item.
-    #[inline]
     pub fn write(&mut self, source: Span) -> Result<(), Error> {
         if source.len() != self.item_size {
             return Err(Error::misuse(
@@ -161,13 +160,10 @@ impl RingBuffer {
                 "SourceBufferSize is not ItemSize",
             ));
         }
-        let slot = self.next_slot()?;
-        source.copy_to(&mut self.items[slot]);
-        Ok(())
+        self.try_write(source).ok_or_else(full)
     }
 
     /// Takes the oldest item.
-    #[inline]
     pub fn read(&mut self, target: Span) -> Result<(), Error> {
         if target.len() < self.item_size {
             return Err(Error::misuse(
@@ -175,10 +171,7 @@ impl RingBuffer {
                 "TargetBufferSize is less than ItemSize",
             ));
         }
-        let slot = self.oldest()?;
-        target.fill(&self.items[slot]);
-        self.drop_oldest();
-        Ok(())
+        self.try_read(target).ok_or_else(empty)
     }
 
     /// Takes all items; the bytes written.

@@ -557,6 +557,60 @@ TEST(a_write_or_a_control_request_that_fails_has_the_status_of_its_errno)
     WdfObjectDelete(target);
 }
 
+/* ---------------------------------------------------------------------------- deletion from each other's threads */
+
+/* Two targets, each of which is deleted in the callback of a write to the other one while both are in them. */
+static struct
+{
+    WDFIOTARGET Targets[2];
+    pthread_barrier_t BothInside;
+    atomic_int Returned;
+} pair;
+
+static EVT_DMF_ContinuousRequestTarget_SendCompletion DeletesTheOther;
+
+static VOID DeletesTheOther(DMFMODULE DmfModule, VOID* ClientRequestContext, VOID* InputBuffer, size_t InputBufferBytesWritten,
+                            VOID* OutputBuffer, size_t OutputBufferBytesRead, NTSTATUS CompletionStatus)
+{
+    int which = *(const int*)ClientRequestContext;
+
+    (void)DmfModule, (void)InputBuffer, (void)InputBufferBytesWritten, (void)OutputBuffer, (void)OutputBufferBytesRead;
+    /* A terminal takes one write at a time. */
+    CHECK(CompletionStatus == STATUS_SUCCESS || CompletionStatus == STATUS_DEVICE_BUSY);
+    pthread_barrier_wait(&pair.BothInside);
+    WdfObjectDelete(pair.Targets[1 - which]);
+    atomic_fetch_add(&pair.Returned, 1);
+}
+
+TEST(targets_may_be_deleted_in_the_callbacks_of_each_others_writes)
+{
+    static const int which[2] = {0, 1};
+    UCHAR report[REPORT + 1] = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+    DMFMODULE modules[2];
+
+    pthread_barrier_init(&pair.BothInside, NULL, 2);
+    for (unsigned round = 0; round < harness_rounds(20); round++)
+    {
+        atomic_store(&pair.Returned, 0);
+        for (int i = 0; i < 2; i++)
+        {
+            modules[i] = stream_create();
+            pair.Targets[i] = target_open();
+            CHECK_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(modules[i], pair.Targets[i]));
+        }
+        for (int i = 0; i < 2; i++)
+        {
+            CHECK_SUCCESS(DMF_ContinuousRequestTarget_Send(modules[i], report, sizeof(report), NULL, 0,
+                                                           ContinuousRequestTarget_RequestType_Write, 0, 0, DeletesTheOther,
+                                                           (VOID*)&which[i]));
+        }
+        EVENTUALLY(atomic_load(&pair.Returned) == 2);
+        WdfObjectDelete(modules[0]);
+        WdfObjectDelete(modules[1]);
+    }
+    pthread_barrier_destroy(&pair.BothInside);
+}
+
 int main(void)
 {
     if (!device_create())
@@ -568,6 +622,7 @@ int main(void)
     RUN(an_interrupted_read_does_not_hide_that_reports_may_be_missing);
     RUN(a_read_that_fails_otherwise_is_the_end_of_the_device_and_everybody_is_told);
     RUN(a_write_or_a_control_request_that_fails_has_the_status_of_its_errno);
+    RUN(targets_may_be_deleted_in_the_callbacks_of_each_others_writes);
     device_remove();
     return TESTS_RESULT();
 }

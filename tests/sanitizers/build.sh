@@ -35,11 +35,11 @@ calls=$(grep -c "U ${symbol%load8}" "$build_dir/symbols" || true)
 [ "$calls" -gt 0 ] || { echo "the library is not instrumented: nothing in it calls $symbol" >&2; exit 1; }
 echo "instrumented: $calls undefined references to ${symbol%load8}… in the library's objects"
 
-# build_program NAME SOURCE...: into the build folder.
+# build_program NAME SOURCE...: into the build folder, with the sanitizer's options in it.
 build_program() {
     local name=$1 source objects=() compiler
     shift
-    for source in "$@"; do
+    for source in "$@" "tests/sanitizers/options_$kind.c"; do
         compiler=("$cc" -std=gnu11)
         case $source in
             *.cpp) compiler=("$cxx" -std=c++17) ;;

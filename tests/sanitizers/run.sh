@@ -10,8 +10,8 @@ set -euo pipefail
 
 . "$(dirname "$0")/build.sh"
 
-export ASAN_OPTIONS=allocator_may_return_null=1:detect_leaks=1
-export TSAN_OPTIONS=allocator_may_return_null=1
+# The rest of the options is in the programs.
+export ASAN_OPTIONS=quarantine_size_mb=256
 export DMF_TEST_SCALE=${DMF_TEST_SCALE:-0.15}
 
 # ---- the tool finds what is there to be found

@@ -2,14 +2,14 @@
 # vm.sh address|thread BUILD_DIR CC [CXX]
 #
 # The tests with real HID devices once more, in the virtual machine, with an instrumented library in every program: all of them
-# with AddressSanitizer; with ThreadSanitizer those of the library, and what counts is only what that reports, since it is so slow
-# there that the kernel loses reports. run.sh shows that the tools find what there is to be found. Exit status: 77 where the toolchain has no sanitizer, or nothing runs the machine.
+# with AddressSanitizer; with ThreadSanitizer those of the library, and what counts is only what that reports, since it is so
+# slow there that the kernel loses reports. run.sh shows that the tools find what there is to be found. Exit status: 77 where
+# the toolchain has no sanitizer, or nothing runs the machine.
 set -euo pipefail
 machine=$(mkdir -p "$2/hid-vm" && cd "$2/hid-vm" && pwd)
 . "$(dirname "$0")/build.sh"
 
-options=tests/sanitizers/options_$kind.c
-build_program hid_stream_test tests/hid-vm/hid_*_test.c tests/hid-vm/hid_test.c "$options"
+build_program hid_stream_test tests/hid-vm/hid_*_test.c tests/hid-vm/hid_test.c
 if [ "$kind" = thread ]; then
     tests/hid-vm/prepare.sh "$machine" || exit $?
     H=$machine tests/hid-vm/run-in-vm.sh --mods "hid usb gadget" --timeout 900 --bin "$build_dir/hid_stream_test" -- sh -c '
@@ -28,8 +28,8 @@ if [ "$kind" = thread ]; then
         exit $((failures > 0))'
     exit
 fi
-build_program stream_hid examples-c/stream_hid.c "$options"
-build_program record_hid examples-c/record_hid.c "$options"
-[ -z "$cxx" ] || build_program hid_cpp_test tests/hid-vm/hid_cpp_test.cpp "$options"
+build_program stream_hid examples-c/stream_hid.c
+build_program record_hid examples-c/record_hid.c
+[ -z "$cxx" ] || build_program hid_cpp_test tests/hid-vm/hid_cpp_test.cpp
 ln -sfn "$machine" "$build_dir/hid-vm"
 tests/hid-vm/ctest.sh "$build_dir"
