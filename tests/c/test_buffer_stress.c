@@ -272,13 +272,66 @@ static void* reads_items_for_a_while(void* argument)
     return NULL;
 }
 
+static EVT_DMF_RingBuffer_Enumeration InOrder;
+
+/* An item that a maker wrote, behind those that it wrote before. */
+static BOOLEAN InOrder(DMFMODULE DmfModule, UCHAR* Buffer, ULONG BufferSize, VOID* CallbackContext)
+{
+    ORDER* order = (ORDER*)CallbackContext;
+    ITEM item;
+
+    UNREFERENCED_PARAMETER(DmfModule);
+    UNREFERENCED_PARAMETER(BufferSize);
+    memcpy(&item, Buffer, sizeof(item));
+    if (item.Maker >= MAKERS || item.Number >= ledger.PerMaker)
+    {
+        atomic_fetch_add(&ledger.Nonsense, 1);
+        return FALSE;
+    }
+    if ((long long)item.Number <= order->Last[item.Maker])
+    {
+        atomic_fetch_add(&ledger.Overtaken, 1);
+    }
+    order->Last[item.Maker] = (long long)item.Number;
+    return TRUE;
+}
+
+/* Looks at the ring and reorders it until it is told to stop: each time it has both ends to itself. */
+static void* looks_at_the_ring(void* argument)
+{
+    const atomic_bool* stop = (const atomic_bool*)argument;
+
+    for (unsigned round = 1; !atomic_load(stop); round++)
+    {
+        ORDER order;
+        order_begin(&order);
+        DMF_RingBuffer_Enumerate(ring, TRUE, InOrder, &order);
+        if (round % 4 == 0)
+        {
+            DMF_RingBuffer_Reorder(ring, TRUE);
+        }
+        sched_yield();
+    }
+    return NULL;
+}
+
 TEST(a_ring_that_fails_when_full_loses_and_doubles_nothing)
 {
     ORDER orders[TAKERS];
+    pthread_t looker;
+    atomic_bool stop = false;
 
     ledger_open(harness_rounds(RING_ITEMS));
     ring_open(RING_SIZE, RingBuffer_Mode_FailIfFullOnWrite);
     threads_run(writes_items, reads_items, orders);
+    CHECK_EQUAL(atomic_load(&ledger.Taken), ledger.PerMaker * MAKERS);
+    ledger_close();
+
+    ledger_open(harness_rounds(RING_ITEMS / 4));
+    pthread_create(&looker, NULL, looks_at_the_ring, &stop);
+    threads_run(writes_items, reads_items, orders);
+    atomic_store(&stop, true);
+    pthread_join(looker, NULL);
     CHECK_EQUAL(atomic_load(&ledger.Taken), ledger.PerMaker * MAKERS);
     for (ULONG maker = 0; maker < MAKERS; maker++)
     {

@@ -1351,9 +1351,9 @@ static BOOLEAN KeepOtherThreadWaiting(DMFMODULE DmfModule, UCHAR* Buffer, ULONG 
     return TRUE;
 }
 
-static void check_other_thread_waits(BOOLEAN lock)
+static void check_other_thread_waits(BOOLEAN lock, RingBuffer_ModeType mode)
 {
-    DMFMODULE ring = numbers_create(3);
+    DMFMODULE ring = ring_create(3, NUMBER_SIZE, mode);
     pthread_t thread;
 
     memset(&other_thread, 0, sizeof(other_thread));
@@ -1369,12 +1369,58 @@ static void check_other_thread_waits(BOOLEAN lock)
 
 TEST(another_thread_waits_for_the_end_of_an_enumeration)
 {
-    check_other_thread_waits(TRUE);
+    check_other_thread_waits(TRUE, RingBuffer_Mode_FailIfFullOnWrite);
+    check_other_thread_waits(TRUE, RingBuffer_Mode_DeleteOldestIfFullOnWrite);
 }
 
 TEST(another_thread_waits_for_an_enumeration_without_lock_too)
 {
-    check_other_thread_waits(FALSE);
+    check_other_thread_waits(FALSE, RingBuffer_Mode_FailIfFullOnWrite);
+    check_other_thread_waits(FALSE, RingBuffer_Mode_DeleteOldestIfFullOnWrite);
+}
+
+static void* reads_one_number(void* argument)
+{
+    ULONG number = 0;
+
+    UNREFERENCED_PARAMETER(argument);
+    atomic_store(&other_thread.Writing, 1);
+    CHECK_SUCCESS(DMF_RingBuffer_Read(other_thread.Ring, (UCHAR*)&number, NUMBER_SIZE));
+    CHECK_EQUAL(number, 1);
+    atomic_store(&other_thread.Written, 1);
+    return NULL;
+}
+
+static BOOLEAN KeepReaderWaiting(DMFMODULE DmfModule, UCHAR* Buffer, ULONG BufferSize, VOID* CallbackContext)
+{
+    UNREFERENCED_PARAMETER(DmfModule);
+    UNREFERENCED_PARAMETER(Buffer);
+    UNREFERENCED_PARAMETER(BufferSize);
+    pthread_create((pthread_t*)CallbackContext, NULL, reads_one_number, NULL);
+    EVENTUALLY(atomic_load(&other_thread.Writing));
+    harness_sleep_milliseconds(50);
+    CHECK_EQUAL(atomic_load(&other_thread.Written), 0);
+    return FALSE;
+}
+
+TEST(a_thread_that_reads_waits_for_the_end_of_an_enumeration)
+{
+    static const RingBuffer_ModeType modes[] = {RingBuffer_Mode_FailIfFullOnWrite,
+                                                RingBuffer_Mode_DeleteOldestIfFullOnWrite};
+
+    for (int i = 0; i < 2; i++)
+    {
+        DMFMODULE ring = ring_create(3, NUMBER_SIZE, modes[i]);
+        pthread_t thread;
+
+        memset(&other_thread, 0, sizeof(other_thread));
+        other_thread.Ring = ring;
+        numbers_write(ring, 1, 2);
+        DMF_RingBuffer_Enumerate(ring, TRUE, KeepReaderWaiting, &thread);
+        pthread_join(thread, NULL);
+        check_numbers(ring, 2, 2);
+        WdfObjectDelete(ring);
+    }
 }
 
 /* -------------------------------------------------------------------------------------------- bad handles */
@@ -1509,25 +1555,43 @@ static void* writes_until_deleted(void* argument)
         {
             return NULL;
         }
-        CHECK_SUCCESS(status);
+        CHECK(NT_SUCCESS(status) || status == STATUS_UNSUCCESSFUL);
         atomic_store(&other_thread.Written, 1);
+    }
+}
+
+static void* reads_until_deleted(void* argument)
+{
+    DMFMODULE ring = (DMFMODULE)argument;
+    for (;;)
+    {
+        ULONG number = 1;
+        NTSTATUS status = DMF_RingBuffer_Read(ring, (UCHAR*)&number, NUMBER_SIZE);
+        if (status == STATUS_INVALID_HANDLE || status == STATUS_INVALID_DEVICE_STATE)
+        {
+            return NULL;
+        }
+        CHECK(NT_SUCCESS(status) || status == STATUS_UNSUCCESSFUL);
+        CHECK_EQUAL(number, 1);
     }
 }
 
 TEST(a_ring_is_deleted_while_threads_use_it)
 {
-    enum { THREADS = 3 };
+    enum { THREADS = 4 };
     unsigned rounds = harness_rounds(100);
 
     for (unsigned round = 0; round < rounds; round++)
     {
-        DMFMODULE ring = ring_create(3, NUMBER_SIZE, RingBuffer_Mode_DeleteOldestIfFullOnWrite);
+        DMFMODULE ring = ring_create(3, NUMBER_SIZE,
+                                     round % 2 == 0 ? RingBuffer_Mode_DeleteOldestIfFullOnWrite
+                                                    : RingBuffer_Mode_FailIfFullOnWrite);
         pthread_t threads[THREADS];
 
         memset(&other_thread, 0, sizeof(other_thread));
         for (int i = 0; i < THREADS; i++)
         {
-            pthread_create(&threads[i], NULL, writes_until_deleted, ring);
+            pthread_create(&threads[i], NULL, i < 2 ? writes_until_deleted : reads_until_deleted, ring);
         }
         EVENTUALLY(atomic_load(&other_thread.Written));
         WdfObjectDelete(ring);
@@ -1617,6 +1681,7 @@ int main(void)
     RUN(a_ring_cannot_be_deleted_inside_its_enumeration);
     RUN(another_thread_waits_for_the_end_of_an_enumeration);
     RUN(another_thread_waits_for_an_enumeration_without_lock_too);
+    RUN(a_thread_that_reads_waits_for_the_end_of_an_enumeration);
     RUN(every_method_refuses_a_handle_that_is_no_ring);
     RUN(total_size_get_without_a_place_for_it_is_reported);
     RUN(deleting_the_device_deletes_its_rings);
