@@ -137,7 +137,7 @@ fn build(
 }
 
 fn pool(module: DMFMODULE) -> Ref<BufferPool> {
-    Ref::new(Handle::from_c(module))
+    Ref::new(Handle::of_visible(module))
 }
 
 /// Whether the handle names an open pool.
@@ -191,7 +191,7 @@ pub unsafe extern "C" fn context_get(
 /// The handle is a BufferPool's, open or closing.
 fn check_exists(module: DMFMODULE) -> Result<(), Error> {
     use crate::framework::{handle::Kind, tree};
-    let handle = Handle::from_c(module);
+    let handle = Handle::of_visible(module);
     let exists = handle.is_kind(Kind::BufferPool)
         && !matches!(tree::state_of(handle), tree::Existence::Never);
     if exists { Ok(()) } else { Err(table::refused(handle)) }
@@ -311,7 +311,7 @@ pub unsafe extern "C" fn parameters_get(
         check_exists(dmf_module)?;
         not_null(client_buffer, "ClientBuffer is NULL")?;
         let facts = buffer::facts(client_buffer.addr())?;
-        if facts.source != Handle::from_c(dmf_module) {
+        if facts.source != Handle::of_visible(dmf_module) {
             return Err(Error::misuse(
                 Status::INVALID_PARAMETER,
                 "the buffer belongs to another Source",

@@ -111,7 +111,7 @@ impl Cleanup for Callback {
 }
 
 fn queue(module: DMFMODULE) -> Result<Pools, Error> {
-    pools(Handle::from_c(module))
+    pools(Handle::of_visible(module))
 }
 
 /// The context of one of the queue's buffers.
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn context_get(
     client_buffer_context: *mut *mut VOID,
 ) {
     value(c"DMF_BufferQueue_ContextGet", dmf_module, || {
-        let handle = Handle::from_c(dmf_module);
+        let handle = Handle::of_visible(dmf_module);
         if !handle.is_kind(Kind::BufferQueue)
             || matches!(tree::state_of(handle), tree::Existence::Never)
         {
@@ -342,7 +342,7 @@ pub unsafe extern "C" fn fetch(
 #[unsafe(export_name = "DMF_BufferQueue_Flush")]
 pub unsafe extern "C" fn flush(dmf_module: DMFMODULE) {
     value(c"DMF_BufferQueue_Flush", dmf_module, || {
-        table::enter(Handle::from_c(dmf_module), BufferQueue::flush)
+        table::enter(Handle::of_visible(dmf_module), BufferQueue::flush)
     })
 }
 
@@ -356,7 +356,7 @@ pub unsafe extern "C" fn reuse(dmf_module: DMFMODULE, client_buffer: *mut VOID) 
     const METHOD: &CStr = c"DMF_BufferQueue_Reuse";
     value(METHOD, dmf_module, || {
         not_null_after(client_buffer, "ClientBuffer is NULL", || queue(dmf_module).map(drop))?;
-        let queue = Ref::<BufferQueue>::new(Handle::from_c(dmf_module));
+        let queue = Ref::<BufferQueue>::new(Handle::of_visible(dmf_module));
         let overrun = queue.reuse_from_client(client_buffer.addr())?;
         report(METHOD, dmf_module, overrun);
         Ok(())

@@ -166,6 +166,7 @@ impl Attributes {
                 destroy: attributes.evt_destroy_callback,
                 pre_close: None,
                 is_part: false,
+                is_hidden: false,
             },
             context,
         })

@@ -1,17 +1,18 @@
 //! Handles: what C holds instead of addresses.
 //!
 //! ```text
-//!  63      56 55                    24 23             0
-//! +----------+------------------------+----------------+
-//! | kind     | generation             | slot           |     objects
-//! +----------+------------------------+----------------+
-//! | MEMORY   | address of a pool buffer, divided by 16 |     WDFMEMORY
-//! +----------+-----------------------------------------+
+//!  63      56   55    54                 24 23             0
+//! +----------+--------+---------------------+----------------+
+//! | kind     | hidden | generation          | slot           |     objects
+//! +----------+--------+---------------------+----------------+
+//! | MEMORY   | address of a pool buffer, divided by 16       |     WDFMEMORY
+//! +----------+-----------------------------------------------+
 //! ```
 //!
 //! The kind is never zero, so a handle is neither NULL nor the address of anything in user space. A
 //! slot's generation grows each time the slot is given out; a slot whose generation has run out is
-//! never given out again, so no handle is ever valid twice.
+//! never given out again, so no handle is ever valid twice. What is hidden is a part of a Module that C is
+//! never told of: C's Methods refuse it, should somebody guess its handle.
 
 use std::ffi::c_void;
 
@@ -42,7 +43,9 @@ const KIND_SHIFT: u32 = 56;
 pub const SLOTS: u32 = 1 << SLOT_BITS;
 
 /// The last generation of a slot.
-pub const LAST_GENERATION: u32 = u32::MAX;
+pub const LAST_GENERATION: u32 = u32::MAX >> 1;
+
+const HIDDEN: u64 = 1 << 55;
 
 /// A handle as C sees it. Any 64 bits can stand here; the table says whether they name something.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,6 +62,24 @@ impl Handle {
     #[inline]
     pub fn from_c<T>(pointer: *mut T) -> Self {
         Self(pointer as usize as u64)
+    }
+
+    /// As [`Handle::from_c`]; what is hidden is no handle.
+    #[inline(always)]
+    pub fn of_visible<T>(pointer: *mut T) -> Self {
+        let handle = Self::from_c(pointer);
+        if handle.is_hidden() { Self(u64::MAX) } else { handle }
+    }
+
+    /// The same, hidden.
+    #[must_use]
+    pub fn hide(self) -> Self {
+        Self(self.0 | HIDDEN)
+    }
+
+    #[inline(always)]
+    pub fn is_hidden(self) -> bool {
+        self.0 & HIDDEN != 0
     }
 
     #[inline]
@@ -87,7 +108,7 @@ impl Handle {
 
     #[inline]
     pub fn generation(self) -> u32 {
-        (self.0 >> SLOT_BITS) as u32
+        (self.0 >> SLOT_BITS) as u32 & LAST_GENERATION
     }
 
     /// The WDFMEMORY of the pool buffer at `address`, which is a multiple of 16.
@@ -108,11 +129,14 @@ mod tests {
 
     #[test]
     fn a_handle_gives_back_what_it_was_made_of() {
-        let handle = Handle::new(Kind::RingBuffer, 0xDEAD_BEEF, 0x00AB_CDEF);
-        assert!(handle.is_kind(Kind::RingBuffer));
-        assert_eq!(handle.generation(), 0xDEAD_BEEF);
-        assert_eq!(handle.slot(), 0x00AB_CDEF);
-        assert!(handle.is_module());
+        let handle = Handle::new(Kind::RingBuffer, 0x5EAD_BEEF, 0x00AB_CDEF);
+        for handle in [handle, handle.hide()] {
+            assert!(handle.is_kind(Kind::RingBuffer));
+            assert_eq!(handle.generation(), 0x5EAD_BEEF);
+            assert_eq!(handle.slot(), 0x00AB_CDEF);
+            assert!(handle.is_module());
+        }
+        assert!(handle.hide().is_hidden() && !handle.is_hidden());
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Choices {
     pub pre_close: Option<ObjectCallback>,
     /// A part of its parent: C does not delete it.
     pub is_part: bool,
+    /// C is not told of it.
+    pub is_hidden: bool,
 }
 
 /// No slot.
@@ -88,6 +90,7 @@ impl Life {
                 destroy: None,
                 pre_close: None,
                 is_part: false,
+                is_hidden: false,
             },
             remover: 0,
             parent: NONE,
@@ -370,6 +373,7 @@ pub fn reserve(kind: Kind, choices: Choices) -> Result<Draft, Error> {
     let life = tree.life(number);
     life.generation += 1;
     let handle = Handle::new(kind, life.generation, number);
+    let handle = if choices.is_hidden { handle.hide() } else { handle };
     life.handle = handle;
     life.state = State::Reserved;
     life.references = 1;
@@ -386,9 +390,19 @@ impl Draft {
         self.handle
     }
 
-    /// The first step of making a child.
-    pub fn child(&self, kind: Kind) -> Result<Draft, Error> {
-        reserve(kind, Choices { parent: Some(self.handle), is_part: true, ..Choices::default() })
+    /// The first step of making a part. What is hidden has hidden parts.
+    pub fn part(&self, kind: Kind) -> Result<Draft, Error> {
+        self.make_part(kind, self.handle.is_hidden())
+    }
+
+    /// As [`Draft::part`], one that C is not told of.
+    pub fn hidden_part(&self, kind: Kind) -> Result<Draft, Error> {
+        self.make_part(kind, true)
+    }
+
+    fn make_part(&self, kind: Kind, is_hidden: bool) -> Result<Draft, Error> {
+        let parent = Some(self.handle);
+        reserve(kind, Choices { parent, is_part: true, is_hidden, ..Choices::default() })
     }
 
     /// Attaches a zeroed context.

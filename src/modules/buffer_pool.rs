@@ -274,7 +274,7 @@ pub struct Expired {
 impl Ref<BufferPool> {
     /// Makes a Source as a child of an object that is being made.
     pub fn source_below(parent: &Draft, settings: Settings) -> Result<Self, Error> {
-        let draft = parent.child(Kind::BufferPool)?;
+        let draft = parent.part(Kind::BufferPool)?;
         let pool = BufferPool::source(draft.handle(), settings)?;
         Ok(Self::new(draft.open(pool)?))
     }
@@ -285,7 +285,7 @@ impl Ref<BufferPool> {
         let mut pool = BufferPool::sink();
         pool.home = source.lock()?.home.clone();
         pool.queue = Some(QueueSide { only: source.handle, face: parent.handle() });
-        Ok(Self::new(parent.child(Kind::BufferPool)?.open(pool)?))
+        Ok(Self::new(parent.part(Kind::BufferPool)?.open(pool)?))
     }
 
     /// A buffer beyond those that were configured, zeroed; the next one that is put back is freed for

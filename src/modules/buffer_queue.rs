@@ -63,13 +63,13 @@ impl BufferQueue {
         Ok(Self { handle: draft.handle(), pools, cleanup })
     }
 
-    /// Makes a queue as a child of a Module that is being made.
+    /// Makes a queue as a hidden part of a Module that is being made.
     pub fn below(
         parent: &Draft,
         settings: Settings,
         cleanup: Option<Box<dyn Cleanup>>,
     ) -> Result<(Ref<Self>, Pools), Error> {
-        let draft = parent.child(Kind::BufferQueue)?;
+        let draft = parent.hidden_part(Kind::BufferQueue)?;
         let queue = Self::new(&draft, settings, cleanup)?;
         let pools = queue.pools;
         Ok((Ref::new(draft.open(queue)?), pools))

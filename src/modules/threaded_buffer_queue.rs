@@ -102,7 +102,7 @@ impl ThreadedBufferQueue {
         cleanup: Option<Box<dyn Cleanup>>,
     ) -> Result<Self, Error> {
         let (queue, pools) = BufferQueue::below(draft, settings, cleanup)?;
-        let thread = draft.child(Kind::Thread)?.open(InnerThread)?;
+        let thread = draft.part(Kind::Thread)?.open(InnerThread)?;
         let worker = Shared::new(Worker {
             handle: draft.handle(),
             thread,

@@ -1287,6 +1287,36 @@ TEST(a_guessed_request_of_the_librarys_waits_in_no_queue)
     WdfObjectDelete(stream);
 }
 
+/* A ThreadedBufferQueue keeps a BufferQueue, which keeps two BufferPools. Nobody but the Module takes buffers out of these. */
+TEST(the_queue_inside_of_a_module_answers_to_no_guess)
+{
+    WDF_OBJECT_ATTRIBUTES object;
+    DMFMODULE threaded = NULL;
+    unsigned accepted = 0;
+
+    alarm(60);
+    WDF_OBJECT_ATTRIBUTES_INIT(&object);
+    CHECK_SUCCESS(create_module(THREADED, NULL, &object, &threaded));
+    for (uint64_t kind = 1; kind < 128; kind++)
+    {
+        for (uint64_t generation = 0; generation < 16; generation++)
+        {
+            for (uint64_t slot = 0; slot < 2 * 64; slot++)
+            {
+                /* Also with the bit that marks what is inside. */
+                uint64_t guess = kind << 56 | (slot % 2) << 55 | generation << 24 | slot / 2;
+                VOID* buffer;
+                VOID* context;
+                accepted += NT_SUCCESS(DMF_BufferQueue_Fetch((DMFMODULE)(uintptr_t)guess, &buffer, &context));
+                accepted += NT_SUCCESS(DMF_BufferPool_Get((DMFMODULE)(uintptr_t)guess, &buffer, &context));
+            }
+        }
+    }
+    MISUSE_IGNORE();
+    CHECK_EQUAL(accepted, 0);
+    WdfObjectDelete(threaded);
+}
+
 TEST(what_is_accepted_comes_out_once_while_objects_come_and_go_seldom)
 {
     race(100);
@@ -1301,6 +1331,7 @@ int main(void)
 {
     RUN(a_stale_handle_is_refused_inside_an_enumeration_of_the_object_that_has_its_slot);
     RUN(a_guessed_request_of_the_librarys_waits_in_no_queue);
+    RUN(the_queue_inside_of_a_module_answers_to_no_guess);
     RUN(what_is_accepted_comes_out_once_while_objects_come_and_go_seldom);
     RUN(what_is_accepted_comes_out_once_while_objects_come_and_go_often);
     return TESTS_RESULT();
