@@ -150,6 +150,16 @@ pub mod owners {
     }
 }
 
+pub mod passive {
+    pub struct Waiting;
+
+    impl Waiting {
+        pub fn begin() -> Self {
+            Self
+        }
+    }
+}
+
 pub mod thread {
     use super::status::Error;
     use crate::machine::{self, Running};

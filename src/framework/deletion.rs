@@ -14,6 +14,7 @@
 
 use super::frames::{self, Activity};
 use super::handle::Handle;
+use super::passive;
 use super::slot::{self, Slot};
 use super::status::{Error, Status};
 use super::sync::{Backoff, Ordering};
@@ -220,6 +221,7 @@ fn finish_deferred_now() {
 }
 
 fn finish_or_hand_over(handle: Handle) {
+    let _waiting = passive::Waiting::begin();
     while !take_down(handle, Patience::HandsOver) {
         let mut tree = TREE.lock();
         let Some(number) = tree.find(handle) else { return };

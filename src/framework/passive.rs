@@ -2,12 +2,13 @@
 //!
 //! Who posts work attaches first, which takes the memory that posting needs, so that posting cannot
 //! fail. The first thread starts with the first user; more start while work waits and all are busy,
-//! up to [`MOST_THREADS`]; all end with the last user.
+//! up to [`MOST_THREADS`] that do not wait in the library; all end with the last user.
 
 use super::memory::{self, Shared};
 use super::status::Error;
 use super::sync::{Condvar, Mutex};
 use super::thread;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::thread::JoinHandle;
 
@@ -19,22 +20,63 @@ pub trait Task: Send + Sync {
 /// A task, shared by its owner and the queue.
 pub type SharedTask = Shared<Box<dyn Task>>;
 
-/// Callbacks that wait for each other's Modules need a thread each.
+/// Callbacks that wait for each other outside of the library need a thread each.
 const MOST_THREADS: usize = 32;
 
 struct Pool {
     queue: VecDeque<SharedTask>,
     users: usize,
     idle: usize,
+    /// Threads that are [`Waiting`].
+    waiting: usize,
     /// Which generation of threads is the current one.
     epoch: u64,
     threads: Vec<JoinHandle<()>>,
 }
 
-static POOL: Mutex<Pool> =
-    Mutex::new(Pool { queue: VecDeque::new(), users: 0, idle: 0, epoch: 0, threads: Vec::new() });
+/// No other lock is taken by who holds it.
+static POOL: Mutex<Pool> = Mutex::new(Pool {
+    queue: VecDeque::new(),
+    users: 0,
+    idle: 0,
+    waiting: 0,
+    epoch: 0,
+    threads: Vec::new(),
+});
 
 static CHANGED: Condvar = Condvar::new();
+
+thread_local! {
+    /// The thread is one of the pool's, and not [`Waiting`].
+    static WORKS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While this exists the calling thread may wait for what another thread of the pool does: if it is one
+/// of the pool's itself, another one may take its place.
+pub struct Waiting {
+    takes_leave: bool,
+}
+
+impl Waiting {
+    pub fn begin() -> Self {
+        let takes_leave = WORKS.replace(false);
+        if takes_leave {
+            let mut pool = POOL.lock();
+            pool.waiting += 1;
+            pool.ensure_threads();
+        }
+        Self { takes_leave }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.takes_leave {
+            POOL.lock().waiting -= 1;
+            WORKS.set(true);
+        }
+    }
+}
 
 /// One who posts work. Dropped, it posts no more.
 pub struct User(());
@@ -47,7 +89,6 @@ impl User {
         pool.queue.try_reserve(more).map_err(|_| memory::no_memory())?;
         if pool.users == 0 {
             pool.epoch += 1;
-            pool.threads.try_reserve(MOST_THREADS).map_err(|_| memory::no_memory())?;
             pool.start_thread()?;
         }
         pool.users += 1;
@@ -59,10 +100,7 @@ impl User {
         let mut pool = POOL.lock();
         debug_assert!(pool.queue.len() < pool.queue.capacity());
         pool.queue.push_back(task);
-        if pool.idle < pool.queue.len() && pool.threads.len() < MOST_THREADS {
-            // Without another thread the work waits for one that is busy.
-            let _ = pool.start_thread();
-        }
+        pool.ensure_threads();
         drop(pool);
         CHANGED.notify_one();
     }
@@ -87,7 +125,17 @@ impl Drop for User {
 }
 
 impl Pool {
+    /// Starts a thread if work waits for one and there may be one more.
+    fn ensure_threads(&mut self) {
+        if self.idle < self.queue.len() && self.threads.len() < MOST_THREADS + self.waiting {
+            // Without another thread the work waits for one that is busy.
+            let _ = self.start_thread();
+        }
+    }
+
     fn start_thread(&mut self) -> Result<(), Error> {
+        memory::permit()?;
+        self.threads.try_reserve(1).map_err(|_| memory::no_memory())?;
         let epoch = self.epoch;
         self.threads.push(thread::start("dmf-passive", move || run(epoch))?);
         Ok(())
@@ -95,6 +143,7 @@ impl Pool {
 }
 
 fn run(epoch: u64) {
+    WORKS.set(true);
     let mut pool = POOL.lock();
     while pool.epoch == epoch {
         if let Some(task) = pool.queue.pop_front() {

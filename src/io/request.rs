@@ -16,6 +16,7 @@ use crate::framework::deletion;
 use crate::framework::frames::{self, Activity};
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::memory::Shared;
+use crate::framework::passive;
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
 use crate::framework::sync::{Condvar, Mutex};
@@ -428,6 +429,7 @@ impl Ref<Request> {
     pub fn wait(&self, timeout: Duration) -> Result<Outcome, Error> {
         let deadline = Instant::now().checked_add(timeout).filter(|_| !timeout.is_zero());
         self.lock()?.waiters += 1;
+        let _waiting = passive::Waiting::begin();
         let mut told = TOLD.lock();
         let result = loop {
             let Ok(request) = self.lock() else {

@@ -126,6 +126,7 @@ impl QueuedWorkItem {
         if !wait {
             return Ok(Status::SUCCESS);
         }
+        let _waiting = passive::Waiting::begin();
         loop {
             let found =
                 state.waiting.iter().position(|one| one.ticket == ticket && one.status.is_some());
@@ -147,6 +148,7 @@ impl QueuedWorkItem {
         let runner = &self.runner;
         let mut state = runner.state.lock();
         let until = runner.accepted.load(Ordering::SeqCst);
+        let _waiting = passive::Waiting::begin();
         while runner.done.load(Ordering::SeqCst) < until {
             runner.changed.wait(&mut state);
         }

@@ -15,6 +15,7 @@ use crate::framework::deletion;
 use crate::framework::frames::{self, Activity};
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::memory::{Shared, try_push};
+use crate::framework::passive;
 use crate::framework::status::{Error, Status};
 use crate::framework::sync::{AtomicBool, AtomicUsize, Condvar, Mutex, Ordering};
 use crate::framework::table::{Object, Ref};
@@ -169,6 +170,7 @@ impl ThreadedBufferQueue {
                 "Stop from the Module's own callback would wait for itself; the thread ends later",
             ));
         }
+        let _waiting = passive::Waiting::begin();
         while state.phase == Phase::Stopping
             && !(state.lingers && worker.closing.load(Ordering::SeqCst))
         {
@@ -216,6 +218,7 @@ impl ThreadedBufferQueue {
             }
         };
         worker.signal(&mut state);
+        let _waiting = passive::Waiting::begin();
         loop {
             let found =
                 state.waiting.iter().position(|one| one.ticket == ticket && one.status.is_some());

@@ -1184,6 +1184,88 @@ TEST(the_destroy_callback_finds_no_item_to_work_on)
     MISUSE_IGNORE();
 }
 
+/* ------------------------------------------------------------------------ callbacks that wait for callbacks */
+
+/* As many as the library has threads for callbacks that may block, where none of them waits in the library. */
+#define THREADS_MOST 32
+
+static struct
+{
+    DMFMODULE Outer[THREADS_MOST];
+    DMFMODULE Inner[THREADS_MOST];
+    bool Deletes;
+    atomic_int Inside;
+    atomic_int InnerRan;
+    atomic_int OuterRan;
+} nest;
+
+static ScheduledTask_Result_Type InnerRuns(DMFMODULE DmfModule, VOID* ClientBuffer, VOID* ClientBufferContext)
+{
+    UNREFERENCED_PARAMETER(DmfModule);
+    UNREFERENCED_PARAMETER(ClientBuffer);
+    UNREFERENCED_PARAMETER(ClientBufferContext);
+    atomic_fetch_add(&nest.InnerRan, 1);
+    return ScheduledTask_WorkResult_Success;
+}
+
+/* When all threads are in here, each wants one more. */
+static ScheduledTask_Result_Type OuterRuns(DMFMODULE DmfModule, VOID* ClientBuffer, VOID* ClientBufferContext)
+{
+    int which = *(int*)ClientBuffer;
+
+    UNREFERENCED_PARAMETER(DmfModule);
+    UNREFERENCED_PARAMETER(ClientBufferContext);
+    atomic_fetch_add(&nest.Inside, 1);
+    EVENTUALLY(atomic_load(&nest.Inside) == THREADS_MOST);
+    if (nest.Deletes)
+    {
+        CHECK_SUCCESS(DMF_QueuedWorkItem_Enqueue(nest.Inner[which], &which, sizeof(which)));
+        WdfObjectDelete(nest.Inner[which]);
+    }
+    else
+    {
+        CHECK_SUCCESS(DMF_QueuedWorkItem_EnqueueAndWait(nest.Inner[which], &which, sizeof(which)));
+    }
+    atomic_fetch_add(&nest.OuterRan, 1);
+    return ScheduledTask_WorkResult_Success;
+}
+
+static void check_nest(bool deletes)
+{
+    DMF_CONFIG_QueuedWorkItem config;
+    DMF_MODULE_ATTRIBUTES attributes;
+    WDFDEVICE device = NULL;
+
+    memset(&nest, 0, sizeof(nest));
+    nest.Deletes = deletes;
+    CHECK_SUCCESS(DMF_Device_Create(NULL, &device));
+    item_configure(&config, &attributes, 1);
+    for (int i = 0; i < THREADS_MOST; i++)
+    {
+        config.EvtQueuedWorkitemFunction = OuterRuns;
+        CHECK_SUCCESS(DMF_QueuedWorkItem_Create(device, &attributes, WDF_NO_OBJECT_ATTRIBUTES, &nest.Outer[i]));
+        config.EvtQueuedWorkitemFunction = InnerRuns;
+        CHECK_SUCCESS(DMF_QueuedWorkItem_Create(device, &attributes, WDF_NO_OBJECT_ATTRIBUTES, &nest.Inner[i]));
+    }
+    for (int i = 0; i < THREADS_MOST; i++)
+    {
+        CHECK_SUCCESS(DMF_QueuedWorkItem_Enqueue(nest.Outer[i], &i, sizeof(i)));
+    }
+    EVENTUALLY(atomic_load(&nest.OuterRan) == THREADS_MOST);
+    EVENTUALLY(atomic_load(&nest.InnerRan) == THREADS_MOST);
+    WdfObjectDelete(device);
+}
+
+TEST(as_many_callbacks_as_there_are_threads_may_wait_for_work_of_other_items)
+{
+    check_nest(false);
+}
+
+TEST(as_many_callbacks_as_there_are_threads_may_delete_items_that_have_work)
+{
+    check_nest(true);
+}
+
 TEST(the_threads_end_with_the_last_item)
 {
     int before = threads_now();
@@ -1335,6 +1417,8 @@ int main(void)
     RUN(an_item_goes_with_its_device);
     RUN(the_methods_work_from_post_open_to_pre_close_and_not_after);
     RUN(the_destroy_callback_finds_no_item_to_work_on);
+    RUN(as_many_callbacks_as_there_are_threads_may_wait_for_work_of_other_items);
+    RUN(as_many_callbacks_as_there_are_threads_may_delete_items_that_have_work);
     RUN(the_threads_end_with_the_last_item);
     RUN(items_come_and_go_without_end);
 

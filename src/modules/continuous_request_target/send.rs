@@ -8,6 +8,7 @@ use super::stream::Stream;
 use crate::framework::frames::{self, Activity};
 use crate::framework::handle::Handle;
 use crate::framework::memory::{self, Shared, try_box, try_push};
+use crate::framework::passive;
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
 use crate::framework::sync::{AtomicBool, AtomicU32, AtomicUsize, Condvar, Mutex, Ordering};
@@ -380,6 +381,7 @@ struct End {
 
 impl End {
     fn wait(&self) -> Outcome {
+        let _waiting = passive::Waiting::begin();
         let mut outcome = self.outcome.lock();
         loop {
             if let Some(outcome) = *outcome {

@@ -18,6 +18,7 @@ use crate::framework::frames::{self, Activity};
 use crate::framework::handle::Handle;
 use crate::framework::memory::{Shared, try_push};
 use crate::framework::misuse;
+use crate::framework::passive::Waiting;
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
 use crate::framework::sync::{AtomicBool, AtomicU32, Condvar, Mutex, MutexGuard, Ordering};
@@ -414,6 +415,7 @@ impl Stream {
 
     /// Waits until no lane is active, or somebody has started the stream again.
     pub fn wait(&self) {
+        let _waiting = Waiting::begin();
         let mut control = self.control.lock();
         while self.active() > 0 && !control.started {
             self.quiet.wait(&mut control);
