@@ -8,6 +8,7 @@ use super::types::*;
 use crate::framework::ends;
 use crate::framework::handle::Handle;
 use crate::framework::status::{Error, Status};
+use crate::framework::sync;
 use crate::framework::table::Guard;
 use crate::modules::ring_buffer::{Mode, ReadEnd, RingBuffer, Segment, WriteEnd};
 use std::ffi::CStr;
@@ -250,6 +251,12 @@ fn read_or_refuse(
 ) -> NTSTATUS {
     status(c"DMF_RingBuffer_Read", dmf_module, || {
         let mut ring = read_end(dmf_module)?;
+        if ring.has_caught_up() {
+            // Without the lock, for which others may be waiting.
+            drop(ring);
+            sync::pause();
+            ring = read_end(dmf_module)?;
+        }
         // SAFETY: the caller's bytes.
         let target =
             unsafe { span(target_buffer, target_buffer_size as usize, "TargetBuffer is NULL")? };

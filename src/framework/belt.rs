@@ -19,7 +19,6 @@ use super::memory::{Block, Shared};
 use super::status::Error;
 use super::sync::{AtomicUsize, Ordering};
 use super::thread;
-use std::hint;
 use std::ptr::NonNull;
 
 /// What both ends see. Each counter is alone in its pair of cache lines: whoever looks at it takes these
@@ -73,10 +72,6 @@ pub struct Reader {
 unsafe impl Send for Writer {}
 // SAFETY: see above.
 unsafe impl Send for Reader {}
-
-/// How often the processor pauses before a reader that has caught up with the writer of another thread
-/// looks again: each look takes the writer's cache line away and slows it down.
-const PAUSES: u32 = 32;
 
 /// The two ends of a belt of `count` slots of `size` bytes; the product fits.
 pub fn new(count: usize, size: usize, is_joint: bool) -> Result<(Reader, Writer), Error> {
@@ -220,6 +215,13 @@ impl Reader {
         self.end.length
     }
 
+    /// Whether the reader, as far as it knows, has caught up with the writer of another thread. To look again
+    /// takes the writer's cache line away and slows it down: it is better done a moment later.
+    #[inline(always)]
+    pub fn has_caught_up(&self) -> bool {
+        self.is_far && self.end.left() == 0
+    }
+
     /// Shows the oldest item to `take` and takes it off. `None`: there is none. `writer`: of the same
     /// belt, if the ends are used jointly.
     #[inline(always)]
@@ -249,9 +251,6 @@ impl Reader {
     #[inline]
     fn look(&mut self) -> usize {
         let written = &self.belt.written;
-        if self.is_far {
-            (0..PAUSES).for_each(|_| hint::spin_loop());
-        }
         self.end.limit = written.passed.load(Ordering::Acquire);
         self.is_far = written.thread.load(Ordering::Relaxed) != thread::current_id();
         self.end.left()

@@ -47,9 +47,16 @@ pub struct End<M, O> {
     mine: *mut M,
     /// Unless another lock guards it.
     other: Option<NonNull<O>>,
+    is_owned: bool,
 }
 
 impl<M, O> End<M, O> {
+    /// Whether no other thread uses the end, or has done so lately.
+    #[inline(always)]
+    pub fn is_owned(&self) -> bool {
+        self.is_owned
+    }
+
     /// The end, and the other one where the lock guards that, too.
     #[inline(always)]
     pub fn parts(&mut self) -> (&mut M, Option<&mut O>) {
@@ -78,7 +85,8 @@ fn front<F: Joint, B>(
     unsafe {
         let (front, back) = (&raw mut (*body).front, &raw mut (*body).back);
         let other = (*front).is_joint().then(|| NonNull::new_unchecked(back));
-        Some(End { held, mine: front, other })
+        let is_owned = held.is_owned(&slot.front.lock);
+        Some(End { held, mine: front, other, is_owned })
     }
 }
 
@@ -111,7 +119,8 @@ fn back<F, B>(slot: &'static Slot, held: Held<'static>, handle: Handle) -> Optio
     let body = behind::<Ends<F, B>>(&slot.back, held, handle)?;
     // SAFETY: the body stays while the lock is held.
     let mine = unsafe { &raw mut (*body).back };
-    Some(End { held, mine, other: None })
+    let is_owned = held.is_owned(&slot.back.lock);
+    Some(End { held, mine, other: None, is_owned })
 }
 
 /// The back end of the object that the handle names, if its front's lock was just taken, and guards it.
@@ -132,7 +141,8 @@ fn joint_back<F: Joint, B>(
             return None;
         }
     }
-    Some(End { held, mine, other: NonNull::new(front) })
+    let is_owned = held.is_owned(&slot.front.lock);
+    Some(End { held, mine, other: NonNull::new(front), is_owned })
 }
 
 /// Whether the object that the handle names has a back side.

@@ -11,6 +11,7 @@ use crate::framework::ends::{End, Ends};
 use crate::framework::handle::Kind;
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
+use crate::framework::sync::pause;
 use crate::framework::table::Object;
 
 /// What a write does when the ring is full.
@@ -134,13 +135,27 @@ impl WriteEnd {
     }
 }
 
+/// Waits before a reader that has caught up looks for more. False: it is to wait without the lock, for which
+/// another one may be waiting.
+#[inline(always)]
+fn is_time_to_look(reader: &Reader, is_owned: bool) -> bool {
+    if reader.has_caught_up() {
+        if !is_owned {
+            return false;
+        }
+        pause();
+    }
+    true
+}
+
 impl ReadEnd {
     /// As [`ReadEnd::read`], if nothing speaks against it, to a [short](Span::is_short) target: it stands
     /// in a Method and calls nothing.
     #[inline(always)]
     pub fn try_read_short(&mut self, target: Span) -> Option<()> {
+        let is_owned = self.is_owned();
         let (reader, writer) = self.parts();
-        if target.len() != reader.size() {
+        if target.len() != reader.size() || !is_time_to_look(reader, is_owned) {
             return None;
         }
         reader.read(writer, |slot| target.fill_short(slot))
@@ -149,8 +164,9 @@ impl ReadEnd {
     /// As [`ReadEnd::read`], if nothing speaks against it.
     #[inline(always)]
     pub fn try_read(&mut self, target: Span) -> Option<()> {
+        let is_owned = self.is_owned();
         let (reader, writer) = self.parts();
-        if target.len() < reader.size() {
+        if target.len() < reader.size() || !is_time_to_look(reader, is_owned) {
             return None;
         }
         reader.read(writer, |slot| {
@@ -160,13 +176,17 @@ impl ReadEnd {
 
     /// Takes the oldest item.
     pub fn read(&mut self, target: Span) -> Result<(), Error> {
-        if target.len() < self.parts().0.size() {
+        let (reader, writer) = self.parts();
+        if target.len() < reader.size() {
             return Err(Error::misuse(
                 Status::BUFFER_TOO_SMALL,
                 "TargetBufferSize is less than ItemSize",
             ));
         }
-        self.try_read(target).ok_or_else(empty)
+        let read = reader.read(writer, |slot| {
+            target.fill(slot);
+        });
+        read.ok_or_else(empty)
     }
 
     /// Takes the oldest item into segments.
@@ -184,6 +204,11 @@ impl ReadEnd {
             }
         });
         read.ok_or_else(empty)
+    }
+
+    /// Whether it is better to look at the ring a moment later; see [`Reader::has_caught_up`].
+    pub fn has_caught_up(&mut self) -> bool {
+        self.parts().0.has_caught_up()
     }
 
     pub fn total_size(&mut self) -> u32 {
