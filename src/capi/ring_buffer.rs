@@ -5,12 +5,10 @@
 use super::boundary::{at_once, not_null, put, span, status, usual_span, value};
 use super::module::{self, config_init};
 use super::types::*;
-use crate::framework::ends;
 use crate::framework::handle::Handle;
 use crate::framework::status::{Error, Status};
-use crate::framework::sync;
-use crate::framework::table::Guard;
-use crate::modules::ring_buffer::{Mode, ReadEnd, RingBuffer, Segment, WriteEnd};
+use crate::framework::table::{self, Guard};
+use crate::modules::ring_buffer::{Mode, RingBuffer, Segment};
 use std::ffi::CStr;
 
 /// Configuration of a RingBuffer.
@@ -80,7 +78,7 @@ pub unsafe extern "C" fn create(
                             "a RingBuffer does not support PassiveLevel",
                         ));
                     }
-                    RingBuffer::of_items(config.item_count, config.item_size, mode(config.mode)?)
+                    RingBuffer::new(config.item_count, config.item_size, mode(config.mode)?)
                 },
             )
         }
@@ -97,22 +95,12 @@ fn mode(mode: RingBuffer_ModeType_INT) -> Result<Mode, Error> {
 
 #[inline(always)]
 fn ring(module: DMFMODULE) -> Result<Guard<RingBuffer>, Error> {
-    ends::lock(Handle::from_c(module))
-}
-
-#[inline(always)]
-fn write_end(module: DMFMODULE) -> Result<WriteEnd, Error> {
-    ends::lock_back(Handle::from_c(module))
-}
-
-#[inline(always)]
-fn read_end(module: DMFMODULE) -> Result<ReadEnd, Error> {
-    ends::lock_front(Handle::from_c(module))
+    table::lock(Handle::from_c(module))
 }
 
 /// With `Lock` FALSE the ring is locked all the same, unless this thread holds its lock already.
 fn ring_or_inner(module: DMFMODULE, lock: BOOLEAN) -> Result<Guard<RingBuffer>, Error> {
-    if lock != 0 { ring(module) } else { ends::relock(Handle::from_c(module)) }
+    if lock != 0 { ring(module) } else { table::relock(Handle::from_c(module)) }
 }
 
 /// Calls a callback for each item from the oldest to the newest, until it returns FALSE. It may change the
@@ -213,29 +201,7 @@ pub unsafe extern "C" fn read(
     let done = at_once(|| {
         // SAFETY: the caller's bytes.
         let target = unsafe { usual_span(target_buffer, target_buffer_size as usize)? };
-        if !target.is_short() {
-            return None;
-        }
-        let mut end: ReadEnd = ends::try_lock_front(Handle::from_c(dmf_module))?;
-        end.try_read_short(target)
-    });
-    if done {
-        return Status::SUCCESS.0;
-    }
-    read_longer(dmf_module, target_buffer, target_buffer_size)
-}
-
-#[inline(never)]
-fn read_longer(
-    dmf_module: DMFMODULE,
-    target_buffer: *mut UCHAR,
-    target_buffer_size: ULONG,
-) -> NTSTATUS {
-    let done = at_once(|| {
-        // SAFETY: the caller's bytes.
-        let target = unsafe { usual_span(target_buffer, target_buffer_size as usize)? };
-        let mut end: ReadEnd = ends::try_lock_front(Handle::from_c(dmf_module))?;
-        end.try_read(target)
+        table::try_lock::<RingBuffer>(Handle::from_c(dmf_module))?.try_read(target)
     });
     if done {
         return Status::SUCCESS.0;
@@ -250,13 +216,7 @@ fn read_or_refuse(
     target_buffer_size: ULONG,
 ) -> NTSTATUS {
     status(c"DMF_RingBuffer_Read", dmf_module, || {
-        let mut ring = read_end(dmf_module)?;
-        if ring.has_caught_up() {
-            // Without the lock, for which others may be waiting.
-            drop(ring);
-            sync::pause();
-            ring = read_end(dmf_module)?;
-        }
+        let mut ring = ring(dmf_module)?;
         // SAFETY: the caller's bytes.
         let target =
             unsafe { span(target_buffer, target_buffer_size as usize, "TargetBuffer is NULL")? };
@@ -322,11 +282,11 @@ pub unsafe extern "C" fn segments_read(
     number_of_segments: ULONG,
 ) -> NTSTATUS {
     status(c"DMF_RingBuffer_SegmentsRead", dmf_module, || {
-        let mut ring = read_end(dmf_module)?;
+        let mut ring = ring(dmf_module)?;
         // SAFETY: the caller's arrays.
         let segments =
             unsafe { list(segments, segment_sizes, segment_offsets, number_of_segments)? };
-        ring.read_segments(segments)
+        ring.segments_read(segments)
     })
 }
 
@@ -347,11 +307,11 @@ pub unsafe extern "C" fn segments_write(
     number_of_segments: ULONG,
 ) -> NTSTATUS {
     status(c"DMF_RingBuffer_SegmentsWrite", dmf_module, || {
-        let mut ring = write_end(dmf_module)?;
+        let mut ring = ring(dmf_module)?;
         // SAFETY: the caller's arrays.
         let segments =
             unsafe { list(segments, segment_sizes, segment_offsets, number_of_segments)? };
-        ring.write_segments(segments)
+        ring.segments_write(segments)
     })
 }
 
@@ -387,7 +347,7 @@ unsafe fn list(
 #[unsafe(export_name = "DMF_RingBuffer_TotalSizeGet")]
 pub unsafe extern "C" fn total_size_get(dmf_module: DMFMODULE, total_size: *mut ULONG) {
     value(c"DMF_RingBuffer_TotalSizeGet", dmf_module, || {
-        let total = read_end(dmf_module)?.total_size();
+        let total = ring(dmf_module)?.total_size();
         not_null(total_size, "TotalSize is NULL")?;
         // SAFETY: the caller's pointer, not NULL.
         unsafe { put(total_size, total) };
@@ -411,29 +371,7 @@ pub unsafe extern "C" fn write(
     let done = at_once(|| {
         // SAFETY: the caller's bytes.
         let source = unsafe { usual_span(source_buffer, source_buffer_size as usize)? };
-        if !source.is_short() {
-            return None;
-        }
-        let mut end: WriteEnd = ends::try_lock_back(Handle::from_c(dmf_module))?;
-        end.try_write_short(source)
-    });
-    if done {
-        return Status::SUCCESS.0;
-    }
-    write_longer(dmf_module, source_buffer, source_buffer_size)
-}
-
-#[inline(never)]
-fn write_longer(
-    dmf_module: DMFMODULE,
-    source_buffer: *mut UCHAR,
-    source_buffer_size: ULONG,
-) -> NTSTATUS {
-    let done = at_once(|| {
-        // SAFETY: the caller's bytes.
-        let source = unsafe { usual_span(source_buffer, source_buffer_size as usize)? };
-        let mut end: WriteEnd = ends::try_lock_back(Handle::from_c(dmf_module))?;
-        end.try_write(source)
+        table::try_lock::<RingBuffer>(Handle::from_c(dmf_module))?.try_write(source)
     });
     if done {
         return Status::SUCCESS.0;
@@ -448,7 +386,7 @@ fn write_or_refuse(
     source_buffer_size: ULONG,
 ) -> NTSTATUS {
     status(c"DMF_RingBuffer_Write", dmf_module, || {
-        let mut ring = write_end(dmf_module)?;
+        let mut ring = ring(dmf_module)?;
         // SAFETY: the caller's bytes.
         let source =
             unsafe { span(source_buffer, source_buffer_size as usize, "SourceBuffer is NULL")? };

@@ -12,12 +12,6 @@ use std::hint;
 use std::thread;
 use std::time::Duration;
 
-/// Lets the thread of another processor go on undisturbed for a moment: less than a microsecond.
-#[inline(always)]
-pub fn pause() {
-    (0..32).for_each(|_| hint::spin_loop());
-}
-
 /// How long somebody who waits for a lock waits before looking again: pauses, more of them each time;
 /// then others are let run; then naps.
 pub struct Backoff {
