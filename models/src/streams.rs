@@ -8,6 +8,7 @@
 //! - a stream that is started streams: all of its lanes are with the target, in a callback, or wait for a
 //!   buffer, until it is stopped or they stop by themselves;
 //! - who waits is woken; a stream that has stopped can be started; the target is told of each start and each stop once;
+//! - what a target has begun before its device sleeps is finished and shown;
 //! - every buffer is in the pool again in the end.
 
 use super::stream::{Lanes, Stream};
@@ -35,6 +36,10 @@ struct Books {
     /// Callbacks that run.
     inside: u32,
     shown: u32,
+    /// Requests that the target has completed itself.
+    answered: u32,
+    /// The stream was finished before it was stopped.
+    finished: bool,
     /// Starts that have begun and that have returned.
     starts: (u32, u32),
     /// A stop was waited for while nobody started the stream, and nobody has since.
@@ -170,6 +175,7 @@ fn answer(target: &Core, status: Status) -> bool {
     let Some(claim) = target.claim() else { return false };
     step();
     claim.complete(Outcome { status, information: 4 });
+    with_books(|books| books.answered += 1);
     true
 }
 
@@ -209,6 +215,8 @@ fn audit(world: &World) {
     }
     with_books(|books| {
         check(books.inside == 0, "a callback still runs");
+        let all_shown = !books.finished || books.shown == books.answered;
+        check(all_shown, "what the target had begun before sleep is not shown");
         books.deleted = true;
     });
     check(world.target.is_idle() && world.other.is_idle(), "a target still streams");
@@ -353,6 +361,7 @@ fn finish_and_stop(world: &World) {
         stream.stop();
         stream.wait();
     });
+    with_books(|books| books.finished = true);
 }
 
 pub const RACES: &[Race<World>] = &[
@@ -379,6 +388,10 @@ pub const RACES: &[Race<World>] = &[
     Race { name: "stop, start, delete", acts: &[start_stop_start, reports, delete] },
     Race { name: "buffers are kept, delete", acts: &[start, reports_that_are_kept, delete] },
     Race { name: "the device sleeps", acts: &[finish_and_stop, reports, reports] },
+    Race {
+        name: "the device sleeps, buffers are kept",
+        acts: &[finish_and_stop, reports_that_are_kept, reports_that_are_kept],
+    },
 ];
 
 pub fn run(schedules: usize) {

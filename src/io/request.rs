@@ -263,11 +263,6 @@ impl Ref<Request> {
         self.lock().is_ok_and(|request| request.machine.is_held(ticket))
     }
 
-    /// Whether somebody works on the Request.
-    pub fn is_begun(&self) -> bool {
-        self.lock().is_ok_and(|request| request.machine.has_begun())
-    }
-
     /// Ends the Request early, or has its holder asked to. True: the cancellation was delivered.
     pub fn cancel(&self, reason: Status) -> bool {
         self.lock().is_ok_and(|request| self.cancel_locked(request, reason))
@@ -277,6 +272,15 @@ impl Ref<Request> {
     pub fn cancel_of(&self, round: u64, reason: Status) -> bool {
         self.lock()
             .is_ok_and(|request| request.round == round && self.cancel_locked(request, reason))
+    }
+
+    /// As [`Ref::cancel_of`], unless somebody works on the Request already.
+    pub fn withdraw_of(&self, round: u64, reason: Status) -> bool {
+        self.lock().is_ok_and(|request| {
+            request.round == round
+                && !request.machine.has_begun()
+                && self.cancel_locked(request, reason)
+        })
     }
 
     fn cancel_locked(&self, mut request: Guard<Request>, reason: Status) -> bool {

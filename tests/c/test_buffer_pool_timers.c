@@ -3,7 +3,6 @@
 
 #include "harness.h"
 
-#include <dirent.h>
 #include <stdatomic.h>
 
 #define BUFFER_SIZE 64
@@ -1269,26 +1268,10 @@ TEST(deleting_a_sink_waits_for_a_callback_that_runs)
     WdfObjectDelete(source);
 }
 
-/* How many threads this process has. */
-static unsigned threads_count(void)
-{
-    unsigned count = 0;
-    DIR* directory = opendir("/proc/self/task");
-    if (directory != NULL)
-    {
-        for (struct dirent* entry = readdir(directory); entry != NULL; entry = readdir(directory))
-        {
-            count += entry->d_name[0] != '.';
-        }
-        closedir(directory);
-    }
-    return count;
-}
-
 TEST(all_timers_of_the_process_share_one_thread_that_ends_with_them)
 {
     enum { COUNT = 4 };
-    unsigned before = threads_count();
+    unsigned before = harness_threads();
     DMFMODULE sources[COUNT], sinks[COUNT];
     FIRED fired = {0};
 
@@ -1300,13 +1283,13 @@ TEST(all_timers_of_the_process_share_one_thread_that_ends_with_them)
         DMF_BufferPool_PutInSinkWithTimer(sinks[i], buffer_get(sources[i], 1), NEVER, Fire, &fired);
     }
     EVENTUALLY(atomic_load(&fired.Calls) == COUNT);
-    CHECK(threads_count() <= before + 1);
+    CHECK(harness_threads() <= before + 1);
     for (int i = 0; i < COUNT; i++)
     {
         WdfObjectDelete(sinks[i]);
         WdfObjectDelete(sources[i]);
     }
-    EVENTUALLY(threads_count() == before);
+    EVENTUALLY(harness_threads() == before);
 }
 
 /* -------------------------------------------------------------------------------------------- bad handles */

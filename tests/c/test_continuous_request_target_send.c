@@ -1737,26 +1737,32 @@ TEST(sleep_cancels_what_the_target_holds)
     }
 }
 
+/* At any moment of the stream: what the target was given comes back as it answers it, and the Client sees it. */
 TEST(with_the_purge_flag_the_target_finishes_what_it_holds_before_sleep)
 {
     DMF_CONFIG_ContinuousRequestTarget config;
     DMF_MODULE_ATTRIBUTES attributes;
-    FIXTURE fixture;
 
-    stream_configure(&config, &attributes, IOCTL, 3);
-    config.PurgeAndStartTargetInD0Callbacks = TRUE;
-    fixture = fixture_of(&config, &attributes, CLIENT_TARGET_PENDS_CANCELABLE);
-    client_target_thread_start(&target, 0.1);
-    REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Start(fixture.Module));
-    EVENTUALLY(client_target_pending(&target) == 3);
-    CHECK_SUCCESS(DMF_Device_D0Exit(fixture.Device));
-    CHECK_EQUAL(client_target_cancels(&target), 0);
-    CHECK_EQUAL(client_target_pending(&target), 0);
-    CHECK_EQUAL(client_target_calls(&target), 3);
-    CHECK_SUCCESS(DMF_Device_D0Entry(fixture.Device));
-    EVENTUALLY(client_target_calls(&target) >= 6);
-    CHECK_MISUSE(0);
-    fixture_delete(&fixture);
+    for (unsigned round = 0; round < harness_rounds(500); round++)
+    {
+        FIXTURE fixture;
+
+        stream_configure(&config, &attributes, IOCTL, 3);
+        config.PurgeAndStartTargetInD0Callbacks = TRUE;
+        fixture = fixture_of(&config, &attributes, CLIENT_TARGET_PENDS_CANCELABLE);
+        client_target_thread_start(&target, round % 10 * 1e-4);
+        REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Start(fixture.Module));
+        EVENTUALLY(client_target_calls(&target) >= 3);
+        CHECK_SUCCESS(DMF_Device_D0Exit(fixture.Device));
+        CHECK_EQUAL(client_target_cancels(&target), 0);
+        CHECK_EQUAL(client_target_pending(&target), 0);
+        CHECK_EQUAL(CALLS(), client_target_calls(&target));
+        CHECK_EQUAL(stream_read(&stream.Failures), 0);
+        CHECK_SUCCESS(DMF_Device_D0Entry(fixture.Device));
+        EVENTUALLY(CALLS() >= 6);
+        CHECK_MISUSE(0);
+        fixture_delete(&fixture);
+    }
 }
 
 TEST(what_is_no_device_neither_sleeps_nor_wakes)

@@ -661,6 +661,7 @@ static unsigned threads_that_take_signals(unsigned* threads)
     {
         char path[300], line[256], name[64] = "";
         uint64_t blocked = 0;
+        unsigned group = 0;
         FILE* status;
         snprintf(path, sizeof(path), "/proc/self/task/%s/status", entry->d_name);
         if (entry->d_name[0] == '.' || (status = fopen(path, "r")) == NULL)
@@ -670,10 +671,12 @@ static unsigned threads_that_take_signals(unsigned* threads)
         while (fgets(line, sizeof(line), status) != NULL)
         {
             (void)sscanf(line, "Name: %63s", name);
+            (void)sscanf(line, "Threads: %u", &group);
             (void)sscanf(line, "SigBlk: %" SCNx64, &blocked);
         }
         fclose(status);
-        if (strncmp(name, "dmf-", 4) == 0)
+        /* A thread that is just ending belongs to nothing any more and takes no signal. */
+        if (strncmp(name, "dmf-", 4) == 0 && group != 0)
         {
             *threads += 1;
             /* Under valgrind the system sees a mask of valgrind's own. */

@@ -3,7 +3,6 @@
 
 #include "harness.h"
 
-#include <dirent.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 
@@ -137,22 +136,6 @@ static void block_start(Block* block, DMFMODULE item)
 static void block_end(Block* block)
 {
     sem_post(&block->Go);
-}
-
-static int threads_now(void)
-{
-    int count = 0;
-    struct dirent* entry;
-    DIR* folder = opendir("/proc/self/task");
-    while (folder != NULL && (entry = readdir(folder)) != NULL)
-    {
-        count += entry->d_name[0] != '.';
-    }
-    if (folder != NULL)
-    {
-        closedir(folder);
-    }
-    return count;
 }
 
 /* --------------------------------------------------------------------------------------------------- create */
@@ -1268,7 +1251,7 @@ TEST(as_many_callbacks_as_there_are_threads_may_delete_items_that_have_work)
 
 TEST(the_threads_end_with_the_last_item)
 {
-    int before = threads_now();
+    unsigned before = harness_threads();
     DMFMODULE items[3];
 
     for (int i = 0; i < 3; i++)
@@ -1276,12 +1259,12 @@ TEST(the_threads_end_with_the_last_item)
         items[i] = item_create(2);
         CHECK_SUCCESS(enqueue_and_wait(items[i], work_of(i)));
     }
-    CHECK(threads_now() > before);
+    CHECK(harness_threads() > before);
     for (int i = 0; i < 3; i++)
     {
         WdfObjectDelete(items[i]);
     }
-    EVENTUALLY(threads_now() == before);
+    EVENTUALLY(harness_threads() == before);
 }
 
 TEST(items_come_and_go_without_end)

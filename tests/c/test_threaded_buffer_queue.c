@@ -3,7 +3,6 @@
 
 #include "harness.h"
 
-#include <dirent.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 
@@ -350,22 +349,6 @@ static void delete_it(DMFMODULE queue)
     WdfObjectDelete(queue);
 }
 
-static int threads_now(void)
-{
-    int count = 0;
-    struct dirent* entry;
-    DIR* folder = opendir("/proc/self/task");
-    while (folder != NULL && (entry = readdir(folder)) != NULL)
-    {
-        count += entry->d_name[0] != '.';
-    }
-    if (folder != NULL)
-    {
-        closedir(folder);
-    }
-    return count;
-}
-
 /* --------------------------------------------------------------------------------------------------- create */
 
 TEST(a_config_starts_as_zeros)
@@ -463,13 +446,13 @@ TEST(paged_memory_needs_passive_level)
 
 TEST(create_does_not_start_the_thread)
 {
-    int before = threads_now();
+    unsigned before = harness_threads();
     DMFMODULE queue = queue_create(4);
 
     enqueue(queue, work_of(1));
     harness_sleep_milliseconds(A_WHILE);
     CHECK_EQUAL(saw_count(), 0);
-    CHECK_EQUAL(threads_now(), before);
+    CHECK_EQUAL(harness_threads(), before);
     CHECK_EQUAL(DMF_ThreadedBufferQueue_Count(queue), 1);
     WdfObjectDelete(queue);
 }
@@ -1478,15 +1461,15 @@ TEST(the_methods_work_from_post_open_to_pre_close_and_not_after)
 
 TEST(the_thread_ends_with_stop_and_with_the_queue)
 {
-    int before = threads_now();
+    unsigned before = harness_threads();
     DMFMODULE queue = queue_create_started(2);
 
-    CHECK_EQUAL(threads_now(), before + 1);
+    CHECK_EQUAL(harness_threads(), before + 1);
     DMF_ThreadedBufferQueue_Stop(queue);
-    EVENTUALLY(threads_now() == before);
+    EVENTUALLY(harness_threads() == before);
     CHECK_SUCCESS(DMF_ThreadedBufferQueue_Start(queue));
     WdfObjectDelete(queue);
-    EVENTUALLY(threads_now() == before);
+    EVENTUALLY(harness_threads() == before);
 }
 
 TEST(queues_come_and_go_without_end)

@@ -62,10 +62,16 @@ struct Control {
     target: Option<Shared<Core>>,
     is_set: bool,
     started: bool,
-    /// Lanes that come back are not sent again.
+    /// Nothing is sent any more; what the target has begun comes to its end. Until the next start.
     finishing: bool,
     epoch: u64,
     lanes: Vec<Lane>,
+}
+
+impl Control {
+    fn sends(&self) -> bool {
+        self.started && !self.finishing
+    }
 }
 
 struct Lane {
@@ -291,6 +297,7 @@ impl Stream {
                 control.target.as_ref().filter(|_| control.is_set).ok_or_else(no_target)?;
             target.stream_started();
             control.started = true;
+            control.finishing = false;
             control.epoch += 1;
             // Who waits for the end of what was stopped does not wait for what starts now.
             self.quiet.notify_all();
@@ -339,9 +346,9 @@ impl Stream {
     fn start_lane(&self, index: usize) -> Result<(), Error> {
         let output = {
             let mut control = self.control.lock();
-            let (started, epoch) = (control.started, control.epoch);
+            let (sends, epoch) = (control.sends(), control.epoch);
             let lane = &mut control.lanes[index];
-            if !started || lane.active {
+            if !sends || lane.active {
                 // Stopped meanwhile; or still in a callback of an earlier epoch, after which it
                 // starts by itself.
                 return Ok(());
@@ -371,7 +378,29 @@ impl Stream {
             }
             (control.lanes.len(), control.epoch)
         };
-        // Somebody may start the stream again meanwhile: what is sent or waits since then goes on.
+        self.end_lanes(count, epoch, |request| request.cancel_of(epoch, Status::CANCELLED));
+        true
+    }
+
+    /// Sends nothing more and lets the target finish what it has begun, for a while.
+    pub fn finish(&self) {
+        let (count, epoch) = {
+            let mut control = self.control.lock();
+            control.finishing = true;
+            (control.lanes.len(), control.epoch)
+        };
+        self.end_lanes(count, epoch, |request| request.withdraw_of(epoch, Status::CANCELLED));
+        let _waiting = Waiting::begin();
+        let deadline = Instant::now() + LONGEST_PURGE;
+        let mut control = self.control.lock();
+        while control.started && control.epoch == epoch && Instant::now() < deadline {
+            self.quiet.wait_until(&mut control, deadline);
+        }
+    }
+
+    /// Ends what waits for a buffer, and each Request in that way. Somebody may start the stream again
+    /// meanwhile: what is sent or waits since then goes on.
+    fn end_lanes(&self, count: usize, epoch: u64, end: impl Fn(Ref<Request>) -> bool) {
         for index in 0..count {
             let (request, was_waiting) = {
                 let mut control = self.control.lock();
@@ -386,31 +415,11 @@ impl Stream {
             match request {
                 _ if was_waiting => self.rest(index),
                 Some(request) => {
-                    request.cancel_of(epoch, Status::CANCELLED);
+                    end(request);
                 }
                 None => {}
             }
         }
-        true
-    }
-
-    /// Sends nothing more and lets the target finish what it has begun, for a while.
-    pub fn finish(&self) {
-        let epoch = {
-            let mut control = self.control.lock();
-            control.finishing = true;
-            control.epoch
-        };
-        let begun = |control: &Control| {
-            let has_begun = |request: Ref<Request>| request.is_begun();
-            control.lanes.iter().any(|lane| lane.active && lane.request.is_some_and(has_begun))
-        };
-        let deadline = Instant::now() + LONGEST_PURGE;
-        let mut control = self.control.lock();
-        while control.epoch == epoch && begun(&control) && Instant::now() < deadline {
-            self.quiet.wait_until(&mut control, deadline);
-        }
-        control.finishing = false;
     }
 
     /// Waits until no lane is active, or somebody has started the stream again.
@@ -476,18 +485,19 @@ impl Stream {
     }
 
     fn go_on(&self, index: usize, outcome: Outcome, output: Option<Buffer>) {
-        let (live, finishing) = {
+        let (live, sends) = {
             let control = self.control.lock();
             let live = control.started && control.lanes[index].epoch == control.epoch;
-            (live, control.finishing)
+            (live, control.sends())
         };
-        let go_on = if live {
+        // What stopping cancels is not shown.
+        let go_on = if live && (sends || outcome.status != Status::CANCELLED) {
             self.show(output, outcome)
         } else {
             self.give_back(output);
             false
         };
-        if !go_on || finishing {
+        if !go_on || !sends {
             return self.rest(index);
         }
         match self.send(index, None) {
@@ -576,12 +586,13 @@ impl Stream {
             Span::of_buffer(buffer.view(), self.output_size as usize)
         });
         let mut control = self.control.lock();
-        let Control { owner, target, started, epoch, lanes, .. } = &mut *control;
+        let sends = control.sends();
+        let Control { owner, target, epoch, lanes, .. } = &mut *control;
         let lane = &mut lanes[index];
         lane.input = input;
         lane.output = output;
         let sent = match (target, self.operation) {
-            (Some(target), Some(operation)) if *started && lane.epoch == *epoch => {
+            (Some(target), Some(operation)) if sends && lane.epoch == *epoch => {
                 lane.request(owner, index).and_then(|request| {
                     request.arm_for(lane.epoch, operation, input_span, output_span)?;
                     Ok((request, Core::submit(target, request, operation, Purpose::Stream)?))
@@ -609,9 +620,9 @@ impl Stream {
     fn wait_for_buffer(&self, index: usize) {
         let stopped = {
             let mut control = self.control.lock();
-            let (started, epoch) = (control.started, control.epoch);
+            let (sends, epoch) = (control.sends(), control.epoch);
             let lane = &mut control.lanes[index];
-            let stopped = !started || lane.epoch != epoch;
+            let stopped = !sends || lane.epoch != epoch;
             if !stopped {
                 lane.waiting = true;
                 self.waiting.fetch_add(1, Ordering::SeqCst);
@@ -655,9 +666,9 @@ impl Stream {
     fn rest(&self, index: usize) {
         loop {
             let mut control = self.control.lock();
-            let (started, epoch) = (control.started, control.epoch);
+            let (sends, epoch) = (control.sends(), control.epoch);
             let lane = &mut control.lanes[index];
-            if started && lane.epoch != epoch {
+            if sends && lane.epoch != epoch {
                 lane.epoch = epoch;
                 drop(control);
                 match self.send(index, None) {
@@ -667,9 +678,6 @@ impl Stream {
                 }
             }
             lane.active = false;
-            if control.finishing {
-                self.quiet.notify_all();
-            }
             return self.leave(control);
         }
     }
