@@ -147,7 +147,7 @@ fn sweep_create<C>(name: &str, init: Init<C>, create: Create, set: impl Fn(&mut 
     sweep(
         name,
         &[NO_MEMORY],
-        || null_mut(),
+        null_mut,
         |created: &mut DMFMODULE| {
             let status = module_with(init, create, set, created);
             assert_eq!(status == SUCCESS, !created.is_null(), "{name}");
@@ -377,7 +377,7 @@ fn creations() {
     sweep(
         "ContinuousRequestTarget at passive level",
         &[NO_MEMORY],
-        || null_mut(),
+        null_mut,
         // SAFETY: both structures may be zero; the attributes lead to the Config.
         |created: &mut DMFMODULE| unsafe {
             let mut config = std::mem::zeroed();
@@ -392,7 +392,7 @@ fn creations() {
     sweep(
         "a device with a context",
         &[NO_MEMORY],
-        || null_mut(),
+        null_mut,
         // SAFETY: the attributes may be zero, and lead to a type that outlives the device.
         |device: &mut WDFDEVICE| unsafe {
             static mut TYPE: std::mem::MaybeUninit<WDF_OBJECT_CONTEXT_TYPE_INFO> =
@@ -411,7 +411,7 @@ fn creations() {
     sweep(
         "Request_Create",
         &[NO_MEMORY],
-        || null_mut(),
+        null_mut,
         // SAFETY: no buffers, no callback.
         |created: &mut WDFREQUEST| unsafe {
             request::create(null_mut(), null_mut(), 0, null_mut(), 0, 0, None, null_mut(), created)
@@ -430,7 +430,7 @@ fn targets() {
     sweep(
         "IoTarget_ClientCreate",
         &[NO_MEMORY],
-        || null_mut(),
+        null_mut,
         // SAFETY: the callback is one.
         |target: &mut WDFIOTARGET| unsafe {
             io_target::client_create(null_mut(), Some(answered), null_mut(), target)
@@ -440,7 +440,7 @@ fn targets() {
     sweep(
         "IoTarget_ReplayOpen",
         &[NO_MEMORY],
-        || null_mut(),
+        null_mut,
         // SAFETY: the path is a C string.
         |target: &mut WDFIOTARGET| unsafe {
             io_target::replay_open(null_mut(), c_path.as_ptr(), null(), target)
@@ -459,7 +459,7 @@ fn targets() {
     sweep(
         "Hid_WatchStart",
         &[NO_MEMORY],
-        || null_mut(),
+        null_mut,
         // SAFETY: the callback is one.
         |watch: &mut WDFOBJECT| unsafe {
             hid::watch_start(null_mut(), null(), Some(changed), null_mut(), watch)
