@@ -1746,6 +1746,7 @@ TEST(with_the_purge_flag_the_target_finishes_what_it_holds_before_sleep)
     for (unsigned round = 0; round < harness_rounds(500); round++)
     {
         FIXTURE fixture;
+        ULONG shown;
 
         stream_configure(&config, &attributes, IOCTL, 3);
         config.PurgeAndStartTargetInD0Callbacks = TRUE;
@@ -1756,10 +1757,11 @@ TEST(with_the_purge_flag_the_target_finishes_what_it_holds_before_sleep)
         CHECK_SUCCESS(DMF_Device_D0Exit(fixture.Device));
         CHECK_EQUAL(client_target_cancels(&target), 0);
         CHECK_EQUAL(client_target_pending(&target), 0);
-        CHECK_EQUAL(CALLS(), client_target_calls(&target));
+        shown = CALLS();
+        CHECK_EQUAL(shown, client_target_calls(&target));
         CHECK_EQUAL(stream_read(&stream.Failures), 0);
         CHECK_SUCCESS(DMF_Device_D0Entry(fixture.Device));
-        EVENTUALLY(CALLS() >= 6);
+        EVENTUALLY(CALLS() > shown);
         CHECK_MISUSE(0);
         fixture_delete(&fixture);
     }
