@@ -77,6 +77,8 @@ inline int run(std::initializer_list<test> tests)
         // Shown in the log of a test that fails.
         std::printf("(misuse: %s: %s)\n", method, message);
     });
+    // With the program's first thread a sanitizer starts one of its own.
+    std::thread([] {}).join();
     const std::ptrdiff_t threads_before = threads();
     const char* const only = std::getenv("DMF_TEST_ONLY");
     for (const test& one : tests) {
