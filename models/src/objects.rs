@@ -32,6 +32,8 @@ struct Fate {
     /// Threads inside.
     alone: u32,
     inside: u32,
+    /// Work that a Method has begun goes on.
+    owes: bool,
     destroyed: u32,
 }
 
@@ -75,6 +77,10 @@ impl Body {
             check(fate.handle == 0 || fate.handle == handle.0, "another object is closed");
             check(!fate.closed && !fate.dropped, "an object is closed twice");
             check(fate.alone + fate.inside == 0, "an object is closed while somebody is inside");
+            check(
+                !fate.owes,
+                "an object is closed before the work that a Method has begun is done",
+            );
             fate.closed = true;
         });
     }
@@ -140,6 +146,11 @@ struct Entered(Body);
 impl Object for Entered {
     const KIND: Kind = Kind::NotifyUserWithRequest;
     const ENTERED: bool = true;
+
+    fn drained(&self) -> bool {
+        step();
+        with_fate(self.0.number, |fate| !fate.owes)
+    }
 
     fn close(&mut self, handle: Handle) {
         self.0.close(handle);
@@ -283,6 +294,20 @@ fn enter(handle: Handle) {
 }
 
 // What threads do.
+
+/// A Method begins work that goes on when it has returned.
+fn begin_work(world: &World) {
+    let begun = table::enter(world.second, |body: &Entered| {
+        step();
+        with_fate(body.0.number, |fate| fate.owes = true);
+        Ok(body.0.number)
+    });
+    step();
+    if let Ok(number) = begun {
+        with_fate(number, |fate| fate.owes = false);
+        tree::tell();
+    }
+}
 
 fn lock_first(world: &World) {
     lock(world.first);
@@ -500,6 +525,7 @@ pub const RACES: &[Race<World>] = &[
         acts: &[delete_parent_within_second, delete_child_within_second, lock_child],
     },
     Race { name: "itself", acts: &[delete_second_within_itself, enter_second, delete_second] },
+    Race { name: "work, delete", acts: &[begin_work, delete_second] },
     Race { name: "reference, delete", acts: &[refer_to_second, delete_second_and_reuse] },
     Race { name: "links, delete, reuse", acts: &[read_links, delete_first_and_reuse] },
     Race { name: "guessed links, delete, reuse", acts: &[guess_links, delete_first_and_reuse] },

@@ -303,12 +303,14 @@ fn wait_until_quiet(handle: Handle, class: Option<&'static Class>, may_wait: boo
     }
     let mut tree = TREE.lock();
     loop {
-        let drained = match class {
+        // In this order: what a Method has begun on its last way out is not drained.
+        let is_empty = slot.front.running.load(Ordering::SeqCst) == 0;
+        let drained = || match class {
             // SAFETY: the body stays until `close`; an entered type is Sync.
             Some(class) if class.entered => unsafe { (class.drained)(body) },
             _ => true,
         };
-        if drained && slot.front.running.load(Ordering::SeqCst) == 0 {
+        if is_empty && drained() {
             return true;
         }
         if !may_wait {

@@ -696,7 +696,7 @@ static unsigned threads_that_take_signals(unsigned* threads)
 
 TEST(signals_interrupt_no_wait_and_reach_none_of_the_librarys_threads)
 {
-    struct sigaction action, before_user, before_profile;
+    struct sigaction action, before_user;
     struct itimerval often = {{0, 1000}, {0, 1000}}, never = {{0, 0}, {0, 0}};
     pthread_t thread;
     unsigned threads = 0, most = 0;
@@ -705,7 +705,7 @@ TEST(signals_interrupt_no_wait_and_reach_none_of_the_librarys_threads)
     action.sa_handler = on_signal; /* without SA_RESTART */
     is_ours = 1;
     atomic_store(&waiter_done, false);
-    REQUIRE(sigaction(SIGUSR1, &action, &before_user) == 0 && sigaction(SIGPROF, &action, &before_profile) == 0);
+    REQUIRE(sigaction(SIGUSR1, &action, &before_user) == 0 && sigaction(SIGPROF, &action, NULL) == 0);
     REQUIRE(pthread_create(&thread, NULL, waits, NULL) == 0);
     EVENTUALLY(atomic_load(&waiter_ready));
     setitimer(ITIMER_PROF, &often, NULL);
@@ -723,7 +723,8 @@ TEST(signals_interrupt_no_wait_and_reach_none_of_the_librarys_threads)
     setitimer(ITIMER_PROF, &never, NULL);
     pthread_join(thread, NULL);
     sigaction(SIGUSR1, &before_user, NULL);
-    sigaction(SIGPROF, &before_profile, NULL);
+    /* The last one of the timer may still be on its way, and would end the process. */
+    signal(SIGPROF, SIG_IGN);
     CHECK(most >= 5);
     CHECK(atomic_load(&signals_seen) > 0);
     CHECK_EQUAL(atomic_load(&signals_elsewhere), 0);
