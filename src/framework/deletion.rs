@@ -83,6 +83,14 @@ pub fn delete(handle: Handle) -> Result<(), Error> {
     Ok(())
 }
 
+/// As [`delete`], for whoever asked for something else: another thread that deletes something below
+/// the object, and may wait for the calling one, is not waited for but goes on with it.
+pub fn delete_in_passing(handle: Handle) {
+    frames::within(Handle::NULL, Activity::Method, || {
+        let _ = delete(handle);
+    });
+}
+
 /// Takes the object down as far as it goes without waiting for the calling thread itself, and puts
 /// off the rest. `inside`: the thread is in an activity of the object or of one below it.
 pub(super) fn run_or_defer(handle: Handle, inside: bool) {

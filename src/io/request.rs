@@ -328,7 +328,7 @@ impl Ref<Request> {
             let (owner, limbo) = (request.owner.clone(), std::mem::take(&mut request.limbo));
             drop(request);
             owner.give_back(limbo);
-            let _ = deletion::delete(self.handle);
+            self.discard();
             return Ok(());
         }
         if let Some(information) = information {
@@ -553,7 +553,7 @@ impl Ref<Request> {
 
     /// Deletes a Request of the library's own that nobody has.
     pub fn discard(&self) {
-        let _ = deletion::delete(self.handle);
+        deletion::delete_in_passing(self.handle);
     }
 }
 

@@ -1932,6 +1932,69 @@ static void delete_at_random_moments(DELETES what)
     }
 }
 
+/* Work that goes on until it is told to end. */
+static struct
+{
+    atomic_bool Begun, MayEnd;
+} slow_work;
+
+static EVT_DMF_QueuedWorkItem_Callback WorksSlowly;
+
+static ScheduledTask_Result_Type WorksSlowly(DMFMODULE DmfModule, VOID* ClientBuffer, VOID* ClientBufferContext)
+{
+    (void)DmfModule, (void)ClientBuffer, (void)ClientBufferContext;
+    atomic_store(&slow_work.Begun, true);
+    EVENTUALLY(atomic_load(&slow_work.MayEnd));
+    return ScheduledTask_WorkResult_Success;
+}
+
+static void* deletes(void* object)
+{
+    WdfObjectDelete((WDFOBJECT)object);
+    return NULL;
+}
+
+/* What is below a Request that the target lets go of is being deleted by a thread that waits for the one that lets go. */
+TEST(letting_go_of_a_request_does_not_wait_for_another_threads_delete)
+{
+    FIXTURE fixture = stream_create(IOCTL, 1, CLIENT_TARGET_PENDS);
+    DMF_CONFIG_QueuedWorkItem config;
+    DMF_MODULE_ATTRIBUTES attributes;
+    WDF_OBJECT_ATTRIBUTES object;
+    WDFREQUEST request;
+    DMFMODULE item = NULL;
+    pthread_t thread;
+    UCHAR work[8] = {0};
+
+    atomic_store(&slow_work.Begun, false);
+    atomic_store(&slow_work.MayEnd, false);
+    REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Start(fixture.Module));
+    EVENTUALLY(client_target_pending(&target) == 1);
+    request = client_target_seen(&target).Request;
+    DMF_ContinuousRequestTarget_StopAndWait(fixture.Module);
+
+    DMF_CONFIG_QueuedWorkItem_AND_ATTRIBUTES_INIT(&config, &attributes);
+    config.EvtQueuedWorkitemFunction = WorksSlowly;
+    config.BufferQueueConfig.SourceSettings.BufferCount = 1;
+    config.BufferQueueConfig.SourceSettings.BufferSize = sizeof(work);
+    WDF_OBJECT_ATTRIBUTES_INIT(&object);
+    object.ParentObject = (WDFOBJECT)request;
+    REQUIRE_SUCCESS(DMF_QueuedWorkItem_Create(NULL, &attributes, &object, &item));
+    REQUIRE_SUCCESS(DMF_QueuedWorkItem_Enqueue(item, work, sizeof(work)));
+    EVENTUALLY(atomic_load(&slow_work.Begun));
+    REQUIRE(pthread_create(&thread, NULL, deletes, item) == 0);
+    EVENTUALLY(DMF_QueuedWorkItem_Enqueue(item, work, sizeof(work)) == STATUS_INVALID_DEVICE_STATE);
+    MISUSE_IGNORE();
+
+    CHECK(client_target_complete(&target, STATUS_SUCCESS));
+    atomic_store(&slow_work.MayEnd, true);
+    pthread_join(thread, NULL);
+    /* The Request went with the last of what was below it. */
+    CHECK(!DMF_Request_Cancel(request));
+    CHECK_MISUSE(1);
+    fixture_delete(&fixture);
+}
+
 TEST(a_module_is_deleted_at_any_moment_of_its_stream)
 {
     delete_at_random_moments(DELETES_THE_MODULE);
@@ -2091,6 +2154,7 @@ int main(void)
     RUN(what_is_no_device_neither_sleeps_nor_wakes);
     RUN(neither_cancel_nor_stop_waits_for_a_target_that_answers_after_10_seconds);
     RUN(buffers_left_to_a_slow_target_come_back_with_its_answer);
+    RUN(letting_go_of_a_request_does_not_wait_for_another_threads_delete);
     RUN(a_module_is_deleted_at_any_moment_of_its_stream);
     RUN(a_target_is_deleted_at_any_moment_of_a_stream);
     RUN(a_device_is_deleted_at_any_moment_of_a_stream);
