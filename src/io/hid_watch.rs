@@ -120,7 +120,8 @@ impl Watch {
 
     fn end(&self) {
         self.shut();
-        if let Some(thread) = self.thread.lock().take() {
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread {
             thread::join(thread);
         }
     }

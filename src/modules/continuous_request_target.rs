@@ -231,10 +231,9 @@ impl ContinuousRequestTarget {
 
     /// The device wakes: a stream that was stopped for its sleep starts.
     pub fn wake(&self) -> Result<(), Error> {
-        match self.asleep.lock().take() {
-            Some(true) => self.stream.start(),
-            _ => Ok(()),
-        }
+        // No lock is held: the callbacks may stop the stream.
+        let was_streaming = self.asleep.lock().take();
+        if was_streaming == Some(true) { self.stream.start() } else { Ok(()) }
     }
 
     /// Requests that stream.

@@ -157,7 +157,8 @@ impl QueuedWorkItem {
 
     /// Sets what EnqueueAndWait returns for the buffer that is being worked on.
     pub fn status_set(&self, address: usize, status: Status) -> Result<(), Error> {
-        match &mut self.runner.state.lock().current {
+        let mut state = self.runner.state.lock();
+        match &mut state.current {
             Some((current, its_status)) if *current == address => {
                 *its_status = status;
                 Ok(())

@@ -1086,6 +1086,7 @@ static struct
     DISPOSITION OnFailure;
     size_t InputSizeSet; /* 0: left as it is */
     void (*Action)(DMFMODULE module);
+    void (*InputAction)(DMFMODULE module);
     /* What they saw. */
     ULONG InputCalls;
     ULONG WrongInput; /* no buffer, wrong size, a context that is not zeros */
@@ -1108,7 +1109,7 @@ static void stream_clear(void)
     stream.OnSuccess = TARGET_CONTINUES;
     stream.OnFailure = TARGET_STOPS;
     stream.InputSizeSet = 0;
-    stream.Action = NULL;
+    stream.Action = stream.InputAction = NULL;
     stream.InputCalls = stream.WrongInput = stream.Calls = stream.Failures = stream.WrongOutput = 0;
     stream.NullBuffers = stream.Overlaps = stream.KeptCount = 0;
     stream.Failure = STATUS_SUCCESS;
@@ -1133,7 +1134,8 @@ static EVT_DMF_ContinuousRequestTarget_BufferInput FillInput;
 /* Input number n is n bytes of 0x33 behind four bytes of n. */
 static VOID FillInput(DMFMODULE DmfModule, VOID* InputBuffer, size_t* InputBufferSize, VOID* ClientBuferContextInput)
 {
-    UNREFERENCED_PARAMETER(DmfModule);
+    void (*action)(DMFMODULE);
+
     pthread_mutex_lock(&stream.Lock);
     if (InputBuffer == NULL || *InputBufferSize != IN_SIZE || ClientBuferContextInput == NULL ||
         !harness_bytes_are(InputBuffer, 0, IN_SIZE) || !harness_bytes_are(ClientBuferContextInput, 0, CONTEXT_SIZE))
@@ -1150,7 +1152,13 @@ static VOID FillInput(DMFMODULE DmfModule, VOID* InputBuffer, size_t* InputBuffe
         *InputBufferSize = stream.InputSizeSet;
     }
     stream.InputCalls++;
+    action = stream.InputAction;
     pthread_mutex_unlock(&stream.Lock);
+
+    if (action != NULL)
+    {
+        action(DmfModule);
+    }
 }
 
 static EVT_DMF_ContinuousRequestTarget_BufferOutput TakeOutput;
@@ -1711,6 +1719,61 @@ TEST(a_stream_stopped_in_sleep_stays_stopped)
     fixture_delete(&fixture);
 }
 
+/* Whether DMF_Device_D0Entry has returned, and what. */
+static struct
+{
+    WDFDEVICE Device;
+    atomic_bool Returned;
+    NTSTATUS Status;
+} waking;
+
+static void* wakes(void* context)
+{
+    (void)context;
+    waking.Status = DMF_Device_D0Entry(waking.Device);
+    atomic_store(&waking.Returned, true);
+    return NULL;
+}
+
+static void waits_for_the_stop(DMFMODULE module)
+{
+    DMF_ContinuousRequestTarget_StopAndWait(module);
+}
+
+static void sleeps_again(DMFMODULE module)
+{
+    (void)module;
+    CHECK_SUCCESS(DMF_Device_D0Exit(waking.Device));
+}
+
+TEST(what_waking_calls_back_may_stop_the_stream)
+{
+    void (*const actions[])(DMFMODULE) = {DMF_ContinuousRequestTarget_Stop, waits_for_the_stop,
+                                          DMF_ContinuousRequestTarget_IoTargetClear, sleeps_again};
+
+    for (unsigned i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+    {
+        FIXTURE fixture = stream_create(WRITE, 2, CLIENT_TARGET_COMPLETES);
+        pthread_t thread;
+
+        REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Start(fixture.Module));
+        CHECK_SUCCESS(DMF_Device_D0Exit(fixture.Device));
+        pthread_mutex_lock(&stream.Lock);
+        stream.InputAction = actions[i];
+        pthread_mutex_unlock(&stream.Lock);
+        waking.Device = fixture.Device;
+        atomic_store(&waking.Returned, false);
+        REQUIRE(pthread_create(&thread, NULL, wakes, NULL) == 0);
+        EVENTUALLY(atomic_load(&waking.Returned));
+        REQUIRE(atomic_load(&waking.Returned));
+        pthread_join(thread, NULL);
+        CHECK_STATUS(waking.Status, STATUS_CANCELLED);
+        CHECK_EQUAL(STREAMING(fixture), 0);
+        MISUSE_IGNORE();
+        fixture_delete(&fixture);
+    }
+}
+
 TEST(sleep_cancels_what_the_target_holds)
 {
     DMF_CONFIG_ContinuousRequestTarget config;
@@ -2149,6 +2212,7 @@ int main(void)
     RUN(a_device_that_sleeps_stops_its_streams_and_starts_them_again);
     RUN(only_streams_that_ran_start_again);
     RUN(a_stream_stopped_in_sleep_stays_stopped);
+    RUN(what_waking_calls_back_may_stop_the_stream);
     RUN(sleep_cancels_what_the_target_holds);
     RUN(with_the_purge_flag_the_target_finishes_what_it_holds_before_sleep);
     RUN(what_is_no_device_neither_sleeps_nor_wakes);
