@@ -1,7 +1,9 @@
 # Each file in tests/c/ is a test: a program that returns 0, and runs a second time under valgrind where there is one.
 
 set(DMF_VALGRIND_COMMAND "${VALGRIND_PROGRAM}" --quiet --error-exitcode=9
-    --leak-check=full --errors-for-leak-kinds=definite,indirect,possible --show-leak-kinds=definite,indirect,possible)
+    --leak-check=full --errors-for-leak-kinds=definite,indirect,possible --show-leak-kinds=definite,indirect,possible
+    # Threads take turns there; without it one that spins may keep the turn for minutes.
+    --fair-sched=try)
 
 file(GLOB dmf_test_sources CONFIGURE_DEPENDS tests/c/*.c)
 foreach(source IN LISTS dmf_test_sources)

@@ -116,12 +116,14 @@ pub mod owners {
         pub inside: AtomicUsize,
     }
 
-    /// Every thread's record; its cell is 0 again when no thread is inside.
-    static RECORDS: OnceLock<[Owner; THREADS]> = OnceLock::new();
+    /// Every thread's records, one for each rank; they are 0 again when no thread is inside.
+    static RECORDS: OnceLock<[[Owner; 2]; THREADS]> = OnceLock::new();
 
-    fn records() -> &'static [Owner; THREADS] {
+    fn records() -> &'static [[Owner; 2]; THREADS] {
         RECORDS.get_or_init(|| {
-            std::array::from_fn(|thread| Owner { thread, inside: AtomicUsize::new(0) })
+            std::array::from_fn(|thread| {
+                [0, 1].map(|_| Owner { thread, inside: AtomicUsize::new(0) })
+            })
         })
     }
 
@@ -136,11 +138,15 @@ pub mod owners {
     }
 
     pub fn at(address: usize) -> &'static Owner {
-        records().iter().find(|it| std::ptr::from_ref(*it).addr() == address).expect("a record")
+        records()
+            .as_flattened()
+            .iter()
+            .find(|it| std::ptr::from_ref(*it).addr() == address)
+            .expect("a record")
     }
 
-    pub fn record_of(me: usize) -> Option<&'static Owner> {
-        Some(&records()[me - 1])
+    pub fn record_of(me: usize, rank: u32) -> Option<&'static Owner> {
+        Some(&records()[me - 1][rank as usize])
     }
 }
 

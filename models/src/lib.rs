@@ -15,6 +15,8 @@
 //!
 //! The tests are in `tests/every_schedule.rs` (loom) and `tests/random.rs` (shuttle).
 //!
+//! [`belts`] has the two ends of a ring's belt under loom, with `tests/belt.rs`.
+//!
 //! Other models run whole parts of the library, its own files again, on a [`machine`] under random schedules:
 //! - [`lock`]: the lock of a slot, with `tests/lock.rs`;
 //! - [`objects`]: the object table, validate against delete against reuse;
@@ -34,6 +36,7 @@
     clippy::default_constructed_unit_structs
 )]
 
+pub mod belts;
 pub mod checker;
 pub mod continuous_request_target;
 pub mod copies;

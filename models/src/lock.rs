@@ -31,38 +31,68 @@ pub fn slips(slip: Slip) -> bool {
     SLIP.load(Ordering::Relaxed) == slip as u8
 }
 
-/// A slot: the lock, and whether somebody works on what it guards.
-#[derive(Default)]
-pub struct Slot {
+/// A lock, and whether somebody works on what it guards.
+struct Guarded {
     lock: RawLock,
     busy: AtomicBool,
 }
 
-impl Slot {
-    fn work(&self, held: Held<'_>) {
+impl Guarded {
+    fn new(rank: u32) -> Self {
+        Self { lock: RawLock::new(rank), busy: AtomicBool::new(false) }
+    }
+
+    fn work(&self, held: Held<'_>, work: impl FnOnce()) {
         assert!(!self.busy.swap(true, Ordering::Relaxed), "two have the lock at once");
-        step();
+        work();
         self.busy.store(false, Ordering::Relaxed);
         // SAFETY: the lock was taken by this thread.
         unsafe { held.unlock() };
     }
+}
+
+/// A slot's two sides.
+pub struct Slot {
+    front: Guarded,
+    back: Guarded,
+}
+
+impl Slot {
+    fn new() -> Self {
+        Self { front: Guarded::new(0), back: Guarded::new(1) }
+    }
 
     fn lock(&self) {
-        self.work(self.lock.lock());
+        self.front.work(self.front.lock.lock(), step);
     }
 
     fn try_lock(&self) {
-        if let Some(held) = self.lock.try_lock() {
-            self.work(held);
+        if let Some(held) = self.front.lock.try_lock() {
+            self.front.work(held, step);
         }
+    }
+
+    fn lock_back(&self) {
+        self.back.work(self.back.lock.lock(), step);
+    }
+
+    fn lock_both(&self) {
+        self.back.work(self.back.lock.lock(), || self.lock());
     }
 
     /// Deletes the slot's object and gives the slot to another one.
     fn give_away(&self) {
-        while !self.lock.try_disarm() {
-            Backoff.wait();
+        for side in [&self.front, &self.back] {
+            while !side.lock.try_disarm() {
+                Backoff.wait();
+            }
         }
-        self.lock.arm();
+        self.arm();
+    }
+
+    fn arm(&self) {
+        self.back.lock.arm();
+        self.front.lock.arm();
     }
 }
 
@@ -79,6 +109,12 @@ fn lock_and_give_away(slot: &Slot) {
     slot.lock();
 }
 
+fn lock_both_and_each(slot: &Slot) {
+    slot.lock_both();
+    slot.lock_back();
+    slot.lock();
+}
+
 /// What threads do at the same time.
 pub const RACES: &[(&str, &[Act])] = &[
     ("an owner and another", &[lock_twice, Slot::lock]),
@@ -87,6 +123,8 @@ pub const RACES: &[(&str, &[Act])] = &[
     ("an owner and the end of the object", &[lock_twice, Slot::give_away]),
     ("the slot changes hands", &[lock_twice, lock_and_give_away, Slot::lock]),
     ("the slot changes hands twice", &[lock_twice, lock_and_give_away, lock_and_give_away]),
+    ("both sides and each", &[lock_both_and_each, lock_twice, Slot::lock_back]),
+    ("both sides and the end of the object", &[lock_both_and_each, Slot::give_away]),
 ];
 
 /// Runs a race under that many schedules. Panics with what is wrong.
@@ -96,8 +134,8 @@ pub fn check(acts: &'static [Act], schedules: usize) {
     let scheduler = shuttle::scheduler::RandomScheduler::new_from_seed(1, schedules);
     shuttle::Runner::new(scheduler, config).run(move || {
         machine::reset();
-        let slot = Arc::new(Slot::default());
-        slot.lock.arm();
+        let slot = Arc::new(Slot::new());
+        slot.arm();
         let_all_out(0);
         let threads: Vec<_> = acts
             .iter()

@@ -84,8 +84,8 @@ pub fn status<T>(
 /// (`None`); then the Method goes its ordinary way, which does it or says why not. A function of its own
 /// for that keeps what it needs off the stack here. `usual` does not panic.
 #[inline(always)]
-pub fn at_once(usual: impl FnOnce() -> Option<()>) -> bool {
-    !thread::forked() && usual().is_some()
+pub fn at_once<R>(usual: impl FnOnce() -> Option<R>) -> Option<R> {
+    if thread::forked() { None } else { usual() }
 }
 
 /// A Method that returns something else: its status is `DMF_LastStatusGet`'s.

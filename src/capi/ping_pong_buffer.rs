@@ -159,7 +159,7 @@ pub unsafe extern "C" fn write(
         unsafe { put(result_size, buffers.len()) };
         Some(())
     });
-    if done {
+    if done.is_some() {
         return Status::SUCCESS.0;
     }
     write_or_refuse(dmf_module, source_buffer, number_of_bytes_to_write, result_size)

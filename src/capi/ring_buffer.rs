@@ -5,10 +5,12 @@
 use super::boundary::{at_once, not_null, put, span, status, usual_span, value};
 use super::module::{self, config_init};
 use super::types::*;
+use crate::framework::ends;
 use crate::framework::handle::Handle;
 use crate::framework::status::{Error, Status};
-use crate::framework::table::{self, Guard};
-use crate::modules::ring_buffer::{Mode, RingBuffer, Segment};
+use crate::framework::sync;
+use crate::framework::table::Guard;
+use crate::modules::ring_buffer::{Mode, ReadEnd, Refusal, RingBuffer, Segment, WriteEnd};
 use std::ffi::CStr;
 
 /// Configuration of a RingBuffer.
@@ -78,7 +80,7 @@ pub unsafe extern "C" fn create(
                             "a RingBuffer does not support PassiveLevel",
                         ));
                     }
-                    RingBuffer::new(config.item_count, config.item_size, mode(config.mode)?)
+                    RingBuffer::of_items(config.item_count, config.item_size, mode(config.mode)?)
                 },
             )
         }
@@ -95,12 +97,22 @@ fn mode(mode: RingBuffer_ModeType_INT) -> Result<Mode, Error> {
 
 #[inline(always)]
 fn ring(module: DMFMODULE) -> Result<Guard<RingBuffer>, Error> {
-    table::lock(Handle::from_c(module))
+    ends::lock(Handle::from_c(module))
+}
+
+#[inline(always)]
+fn write_end(module: DMFMODULE) -> Result<WriteEnd, Error> {
+    ends::lock_back(Handle::from_c(module))
+}
+
+#[inline(always)]
+fn read_end(module: DMFMODULE) -> Result<ReadEnd, Error> {
+    ends::lock_front(Handle::from_c(module))
 }
 
 /// With `Lock` FALSE the ring is locked all the same, unless this thread holds its lock already.
 fn ring_or_inner(module: DMFMODULE, lock: BOOLEAN) -> Result<Guard<RingBuffer>, Error> {
-    if lock != 0 { ring(module) } else { table::relock(Handle::from_c(module)) }
+    if lock != 0 { ring(module) } else { ends::relock(Handle::from_c(module)) }
 }
 
 /// Calls a callback for each item from the oldest to the newest, until it returns FALSE. It may change the
@@ -198,30 +210,61 @@ pub unsafe extern "C" fn read(
     target_buffer: *mut UCHAR,
     target_buffer_size: ULONG,
 ) -> NTSTATUS {
-    let done = at_once(|| {
+    let usual = at_once(|| {
         // SAFETY: the caller's bytes.
         let target = unsafe { usual_span(target_buffer, target_buffer_size as usize)? };
-        table::try_lock::<RingBuffer>(Handle::from_c(dmf_module))?.try_read(target)
+        if !target.is_short() {
+            return None;
+        }
+        let mut end: ReadEnd = ends::try_lock_front(Handle::from_c(dmf_module))?;
+        end.read_short(target)
     });
-    if done {
-        return Status::SUCCESS.0;
+    match usual {
+        Some(Ok(())) => Status::SUCCESS.0,
+        Some(Err(Refusal::Early)) => read_later(dmf_module, target_buffer, target_buffer_size),
+        Some(Err(refusal)) => refuse(READ, dmf_module, refusal),
+        None => read_longer(dmf_module, target_buffer, target_buffer_size),
     }
-    read_or_refuse(dmf_module, target_buffer, target_buffer_size)
+}
+
+const READ: &CStr = c"DMF_RingBuffer_Read";
+
+#[inline(never)]
+fn read_longer(module: DMFMODULE, target: *mut UCHAR, target_size: ULONG) -> NTSTATUS {
+    let usual = at_once(|| {
+        // SAFETY: the caller's bytes.
+        let target = unsafe { usual_span(target, target_size as usize)? };
+        let mut end: ReadEnd = ends::try_lock_front(Handle::from_c(module))?;
+        Some(end.read_unless_early(target))
+    });
+    match usual {
+        Some(Ok(())) => Status::SUCCESS.0,
+        Some(Err(Refusal::Early)) => read_later(module, target, target_size),
+        Some(Err(refusal)) => refuse(READ, module, refusal),
+        None => wait_and_read(module, target, target_size),
+    }
 }
 
 #[cold]
-fn read_or_refuse(
-    dmf_module: DMFMODULE,
-    target_buffer: *mut UCHAR,
-    target_buffer_size: ULONG,
-) -> NTSTATUS {
-    status(c"DMF_RingBuffer_Read", dmf_module, || {
-        let mut ring = ring(dmf_module)?;
+fn read_later(module: DMFMODULE, target: *mut UCHAR, target_size: ULONG) -> NTSTATUS {
+    sync::pause();
+    wait_and_read(module, target, target_size)
+}
+
+#[cold]
+fn wait_and_read(module: DMFMODULE, target: *mut UCHAR, target_size: ULONG) -> NTSTATUS {
+    status(READ, module, || {
+        let mut end = read_end(module)?;
         // SAFETY: the caller's bytes.
-        let target =
-            unsafe { span(target_buffer, target_buffer_size as usize, "TargetBuffer is NULL")? };
-        ring.read(target)
+        let target = unsafe { span(target, target_size as usize, "TargetBuffer is NULL")? };
+        Ok(end.read(target)?)
     })
+}
+
+/// The answer to what a ring has refused, without its lock.
+#[cold]
+fn refuse(method: &'static CStr, module: DMFMODULE, refusal: Refusal) -> NTSTATUS {
+    status(method, module, || Err(refusal.into()))
 }
 
 /// Takes all items, oldest first, one behind the other.
@@ -282,11 +325,11 @@ pub unsafe extern "C" fn segments_read(
     number_of_segments: ULONG,
 ) -> NTSTATUS {
     status(c"DMF_RingBuffer_SegmentsRead", dmf_module, || {
-        let mut ring = ring(dmf_module)?;
+        let mut ring = read_end(dmf_module)?;
         // SAFETY: the caller's arrays.
         let segments =
             unsafe { list(segments, segment_sizes, segment_offsets, number_of_segments)? };
-        ring.segments_read(segments)
+        ring.read_segments(segments)
     })
 }
 
@@ -307,11 +350,11 @@ pub unsafe extern "C" fn segments_write(
     number_of_segments: ULONG,
 ) -> NTSTATUS {
     status(c"DMF_RingBuffer_SegmentsWrite", dmf_module, || {
-        let mut ring = ring(dmf_module)?;
+        let mut ring = write_end(dmf_module)?;
         // SAFETY: the caller's arrays.
         let segments =
             unsafe { list(segments, segment_sizes, segment_offsets, number_of_segments)? };
-        ring.segments_write(segments)
+        ring.write_segments(segments)
     })
 }
 
@@ -347,7 +390,7 @@ unsafe fn list(
 #[unsafe(export_name = "DMF_RingBuffer_TotalSizeGet")]
 pub unsafe extern "C" fn total_size_get(dmf_module: DMFMODULE, total_size: *mut ULONG) {
     value(c"DMF_RingBuffer_TotalSizeGet", dmf_module, || {
-        let total = ring(dmf_module)?.total_size();
+        let total = read_end(dmf_module)?.total_size();
         not_null(total_size, "TotalSize is NULL")?;
         // SAFETY: the caller's pointer, not NULL.
         unsafe { put(total_size, total) };
@@ -368,28 +411,45 @@ pub unsafe extern "C" fn write(
     source_buffer: *mut UCHAR,
     source_buffer_size: ULONG,
 ) -> NTSTATUS {
-    let done = at_once(|| {
+    let usual = at_once(|| {
         // SAFETY: the caller's bytes.
         let source = unsafe { usual_span(source_buffer, source_buffer_size as usize)? };
-        table::try_lock::<RingBuffer>(Handle::from_c(dmf_module))?.try_write(source)
+        if !source.is_short() {
+            return None;
+        }
+        let mut end: WriteEnd = ends::try_lock_back(Handle::from_c(dmf_module))?;
+        end.write_short(source)
     });
-    if done {
-        return Status::SUCCESS.0;
+    match usual {
+        Some(Ok(())) => Status::SUCCESS.0,
+        Some(Err(refusal)) => refuse(WRITE, dmf_module, refusal),
+        None => write_longer(dmf_module, source_buffer, source_buffer_size),
     }
-    write_or_refuse(dmf_module, source_buffer, source_buffer_size)
+}
+
+const WRITE: &CStr = c"DMF_RingBuffer_Write";
+
+#[inline(never)]
+fn write_longer(module: DMFMODULE, source: *mut UCHAR, source_size: ULONG) -> NTSTATUS {
+    let usual = at_once(|| {
+        // SAFETY: the caller's bytes.
+        let source = unsafe { usual_span(source, source_size as usize)? };
+        let mut end: WriteEnd = ends::try_lock_back(Handle::from_c(module))?;
+        Some(end.write(source))
+    });
+    match usual {
+        Some(Ok(())) => Status::SUCCESS.0,
+        Some(Err(refusal)) => refuse(WRITE, module, refusal),
+        None => wait_and_write(module, source, source_size),
+    }
 }
 
 #[cold]
-fn write_or_refuse(
-    dmf_module: DMFMODULE,
-    source_buffer: *mut UCHAR,
-    source_buffer_size: ULONG,
-) -> NTSTATUS {
-    status(c"DMF_RingBuffer_Write", dmf_module, || {
-        let mut ring = ring(dmf_module)?;
+fn wait_and_write(module: DMFMODULE, source: *mut UCHAR, source_size: ULONG) -> NTSTATUS {
+    status(WRITE, module, || {
+        let mut end = write_end(module)?;
         // SAFETY: the caller's bytes.
-        let source =
-            unsafe { span(source_buffer, source_buffer_size as usize, "SourceBuffer is NULL")? };
-        ring.write(source)
+        let source = unsafe { span(source, source_size as usize, "SourceBuffer is NULL")? };
+        Ok(end.write(source)?)
     })
 }

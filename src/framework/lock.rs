@@ -18,7 +18,8 @@
 //! `inside`) are Dekker's; the fence between them is asymmetric, free for the owner. `owner` changes only
 //! while the plain lock is held. `inside` lies with the thread and not with the lock: an owner that is
 //! held up between its two steps, while the slot gets another object and that another owner, disturbs
-//! nobody. A thread may end as an owner; its record serves the next thread that has its number.
+//! nobody. A thread has a record for each rank of locks, so that it can be inside both locks of an
+//! object. It may end as an owner; its records serve the next thread that has its number.
 //!
 //! `models/` runs this very file under a model checker, the fences and records being the checker's.
 
@@ -35,6 +36,8 @@ pub struct RawLock {
     /// The thread that took the armed lock last, and how often in a row. Guarded by the plain lock.
     last: AtomicUsize,
     streak: AtomicU32,
+    /// Locks of one rank are never held at once but by accident.
+    rank: u32,
 }
 
 /// The lock is plain.
@@ -50,6 +53,12 @@ const LEAVING: usize = 1;
 pub struct Held<'a>(&'a AtomicUsize);
 
 impl Held<'_> {
+    /// Whether the lock is the calling thread's own.
+    #[inline(always)]
+    pub fn is_owned(&self, lock: &RawLock) -> bool {
+        !std::ptr::eq(self.0, &lock.taken)
+    }
+
     /// # Safety
     /// The calling thread holds the lock through this.
     #[inline(always)]
@@ -58,18 +67,18 @@ impl Held<'_> {
     }
 }
 
-impl Default for RawLock {
-    fn default() -> Self {
+impl RawLock {
+    /// A plain lock.
+    pub fn new(rank: u32) -> Self {
         Self {
             taken: AtomicUsize::new(0),
             owner: AtomicUsize::new(NOBODY),
             last: AtomicUsize::new(0),
             streak: AtomicU32::new(0),
+            rank,
         }
     }
-}
 
-impl RawLock {
     /// What an owner writes down while it is inside.
     #[inline(always)]
     fn name(&self) -> usize {
@@ -148,13 +157,13 @@ impl RawLock {
     pub fn lock(&self) -> Held<'_> {
         let mut backoff = Backoff::default();
         loop {
+            backoff.wait();
             // Looking does not take the cache line away from the one who has the lock.
             if self.taken.load(Ordering::Relaxed) == 0
                 && let Some(held) = self.try_lock()
             {
                 return held;
             }
-            backoff.wait();
         }
     }
 
@@ -184,8 +193,9 @@ impl RawLock {
         if streak < owners::STREAK {
             return None;
         }
-        // Who is inside another lock that it owns has its record in use.
-        let record = owners::record_of(me).filter(|it| it.inside.load(Ordering::Relaxed) == 0)?;
+        // Who is inside another lock of that rank that it owns has its record in use.
+        let record =
+            owners::record_of(me, self.rank).filter(|it| it.inside.load(Ordering::Relaxed) == 0)?;
         // The record is complete for whoever finds it here.
         self.owner.store(std::ptr::from_ref(record).addr(), Ordering::Release);
         Some(record)
@@ -268,7 +278,7 @@ mod tests {
         for (threads, times, hold) in
             [(4, 100_000, Duration::ZERO), (8, 10, Duration::from_millis(2))]
         {
-            let counted = Counted { lock: RawLock::default(), count: AtomicU64::new(0) };
+            let counted = Counted { lock: RawLock::new(0), count: AtomicU64::new(0) };
             thread::scope(|scope| {
                 for _ in 0..threads {
                     scope.spawn(|| count(&counted, times, hold));

@@ -4,20 +4,25 @@
 //! - [`misuse`]: reports of broken contracts.
 //! - [`memory`]: the one fallible allocation helper. [`sync`]: the one place locks come from.
 //! - [`lock`]: the lock of a slot, with [`owners`], the threads that own one, and [`asymmetric`] fences.
-//! - [`handle`], [`slot`], [`table`]: handles, the slots they name, locking and entering an object.
+//! - [`handle`], [`slot`], [`table`]: handles, the slots they name, locking and entering an object;
+//!   [`ends`]: locking one of its two ends.
 //! - [`tree`]: life of an object from creation to destruction; [`deletion`]: its end; parents delete
 //!   children.
 //! - [`frames`]: which library code the calling thread is inside of.
-//! - [`slab`], [`buffer`], [`list`]: the memory of pools and who owns which buffer.
+//! - [`slab`], [`buffer`], [`list`]: the memory of pools and who owns which buffer. [`belt`]: the memory of
+//!   a ring, with two ends.
 //! - [`span`]: bytes that somebody else vouches for.
-//! - [`environment`]: variables that a user may set. [`thread`]: worker threads and fork. [`timer`], [`alarms`]: one thread for all timers, and the
-//!   timers of a list's buffers. [`passive`]: threads for work that may block.
+//! - [`environment`]: variables that a user may set. [`thread`]: worker threads and fork. [`timer`],
+//!   [`alarms`]: one thread for all timers, and the timers of a list's buffers. [`passive`]: threads for
+//!   work that may block.
 
 pub mod alarms;
 pub mod asymmetric;
+pub mod belt;
 pub mod buffer;
 pub mod clock;
 pub mod deletion;
+pub mod ends;
 pub mod environment;
 pub mod frames;
 pub mod handle;

@@ -1,6 +1,6 @@
-//! Which threads own locks: a record for each, in memory that is never given back. A thread's number is
-//! the address of what the system keeps of it, so two threads have the same one only after another, and
-//! share the record.
+//! Which threads own locks: a record for each and [rank](super::lock) of lock, in memory that is never
+//! given back. A thread's number is the address of what the system keeps of it, so two threads have the
+//! same one only after another, and share the record.
 
 use super::memory;
 use super::sync::{AtomicPtr, AtomicUsize, Ordering};
@@ -16,12 +16,13 @@ pub const STREAK: u32 = 64;
 #[repr(align(128))]
 pub struct Owner {
     thread: usize,
-    /// The lock that the thread is in because it owns it; 0: none.
+    rank: u32,
+    /// The lock of that rank that the thread is in because it owns it; 0: none.
     pub inside: AtomicUsize,
     next: *mut Owner,
 }
 
-// SAFETY: `thread` and `next` never change.
+// SAFETY: `thread`, `rank` and `next` never change.
 unsafe impl Sync for Owner {}
 
 /// The newest record.
@@ -47,12 +48,12 @@ pub fn at(address: usize) -> &'static Owner {
     unsafe { &*(std::ptr::with_exposed_provenance::<Owner>(address)) }
 }
 
-/// The record of the calling thread, made if there is none.
-pub fn record_of(me: usize) -> Option<&'static Owner> {
+/// The record of the calling thread for locks of that rank, made if there is none.
+pub fn record_of(me: usize, rank: u32) -> Option<&'static Owner> {
     let mut next = ALL.load(Ordering::Acquire);
     // SAFETY: records are never freed.
     while let Some(record) = unsafe { next.as_ref() } {
-        if record.thread == me {
+        if record.thread == me && record.rank == rank {
             return Some(record);
         }
         next = record.next;
@@ -62,7 +63,7 @@ pub fn record_of(me: usize) -> Option<&'static Owner> {
     loop {
         // SAFETY: the memory was just allocated for it, and nobody else knows it yet.
         unsafe {
-            record.write(Owner { thread: me, inside: AtomicUsize::new(0), next: newest });
+            record.write(Owner { thread: me, rank, inside: AtomicUsize::new(0), next: newest });
         }
         match ALL.compare_exchange_weak(newest, record, Ordering::Release, Ordering::Relaxed) {
             Ok(_) => break,

@@ -12,8 +12,9 @@
 //! ```
 //!
 //! A side's handle is the object's while Methods may use that side, and zero otherwise. A Method
-//! locks a side, compares the handle, works on the body, unlocks. A Module with two independent ends
-//! gives each end a side.
+//! locks a side, compares the handle, works on the body, unlocks. Only a body with two ends that are
+//! used at the same time ([`Ends`](super::ends::Ends)) has a back side; whoever takes both locks takes
+//! the back's first.
 
 use super::frames;
 use super::handle::{Handle, SLOTS};
@@ -54,9 +55,9 @@ pub struct Slot {
 unsafe impl Sync for Slot {}
 
 impl Side {
-    fn new() -> Self {
+    fn new(rank: u32) -> Self {
         Self {
-            lock: RawLock::default(),
+            lock: RawLock::new(rank),
             handle: AtomicU64::new(0),
             body: AtomicPtr::new(std::ptr::null_mut()),
             running: AtomicU32::new(0),
@@ -121,8 +122,8 @@ pub fn find_or_make(number: u32) -> Result<&'static Slot, Error> {
         // SAFETY: the memory was just allocated for CHUNK slots.
         unsafe {
             chunk.add(i).write(Slot {
-                front: Side::new(),
-                back: Side::new(),
+                front: Side::new(0),
+                back: Side::new(1),
                 life: UnsafeCell::new(Life::new()),
                 contexts: Mutex::new(None),
                 links: [const { AtomicU64::new(0) }; 2],

@@ -28,31 +28,47 @@ unsafe fn copy(source: *const u8, target: *mut u8, count: usize) {
     // SAFETY: by the contract of this function; each array is read whole before it is written.
     unsafe {
         match count {
-            8 => target.cast::<[u8; 8]>().write(source.cast::<[u8; 8]>().read()),
-            64 => copy_line(source, target),
+            8 => target.cast::<Word>().write(source.cast::<Word>().read()),
+            64 => {
+                let mut words = [[0; 8]; 8];
+                copy_words(source.cast(), words.as_mut_ptr());
+                copy_words(words.as_ptr(), target.cast());
+            }
             _ => std::ptr::copy(source, target, count),
         }
     }
 }
 
+type Word = [u8; 8];
+
 /// Copies 64 bytes in words: they were mostly written in words just before, and a wider load of bytes that are
 /// still on their way to the cache waits until they are there.
 ///
 /// # Safety
-/// As for [`std::ptr::copy`].
+/// As for [`std::ptr::copy`]; where they overlap they are mixed up.
 #[inline(always)]
-unsafe fn copy_line(source: *const u8, target: *mut u8) {
-    let mut words = [[0; 8]; 8];
-    for (i, word) in words.iter_mut().enumerate() {
+unsafe fn copy_words(source: *const Word, target: *mut Word) {
+    for i in 0..8 {
         // SAFETY: by the contract of this function.
-        *word = unsafe { source.cast::<[u8; 8]>().add(i).read() };
+        unsafe { target.add(i).write(source.add(i).read()) };
         // Keeps the compiler from making wider ones of them.
         compiler_fence(Ordering::AcqRel);
     }
-    for (i, word) in words.into_iter().enumerate() {
-        // SAFETY: by the contract of this function.
-        unsafe { target.cast::<[u8; 8]>().add(i).write(word) };
-        compiler_fence(Ordering::AcqRel);
+}
+
+/// Copies what is [short](Span::is_short), with few registers; anything else not at all.
+///
+/// # Safety
+/// As for [`std::ptr::copy`]; where they overlap they are mixed up.
+#[inline(always)]
+unsafe fn copy_short(source: *const u8, target: *mut u8, count: usize) {
+    // SAFETY: by the contract of this function.
+    unsafe {
+        match count {
+            8 => target.cast::<Word>().write(source.cast::<Word>().read()),
+            64 => copy_words(source.cast(), target.cast()),
+            _ => {}
+        }
     }
 }
 
@@ -114,6 +130,30 @@ impl Span {
             unsafe { copy(source.address, self.address, count) };
         }
         count
+    }
+
+    /// Whether its bytes can be copied without a call.
+    #[inline(always)]
+    pub fn is_short(&self) -> bool {
+        self.length == 8 || self.length == 64
+    }
+
+    /// Copies a [short](Span::is_short) span to as many bytes; anything else not at all.
+    #[inline(always)]
+    pub fn copy_short_to(&self, target: &mut [u8]) {
+        if self.length == target.len() {
+            // SAFETY: the range is the span, which its maker vouches for.
+            unsafe { copy_short(self.address, target.as_mut_ptr(), self.length) };
+        }
+    }
+
+    /// As [`Span::copy_short_to`], the other way.
+    #[inline(always)]
+    pub fn fill_short(&self, bytes: &[u8]) {
+        if bytes.len() == self.length {
+            // SAFETY: see above.
+            unsafe { copy_short(bytes.as_ptr(), self.address, self.length) };
+        }
     }
 
     /// Whether `bytes` start with the span's bytes.

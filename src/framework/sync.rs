@@ -12,6 +12,12 @@ use std::hint;
 use std::thread;
 use std::time::Duration;
 
+/// Lets the thread of another processor go on undisturbed for a moment: less than a microsecond.
+#[inline(always)]
+pub fn pause() {
+    (0..64).for_each(|_| hint::spin_loop());
+}
+
 /// How long somebody who waits for a lock waits before looking again: pauses, more of them each time;
 /// then others are let run; then naps.
 pub struct Backoff {
@@ -23,7 +29,7 @@ pub struct Backoff {
 /// The first pauses and the most of them at once.
 const PAUSES: std::ops::RangeInclusive<u32> = 64..=256;
 /// How often the processor pauses, and then how often others are let run.
-const LOOKS: u32 = 8;
+const LOOKS: u32 = 32;
 const YIELDS: u32 = 3;
 /// The first nap and the longest.
 const NAPS: std::ops::RangeInclusive<Duration> =

@@ -1,7 +1,8 @@
 //! From a handle to the object behind it.
 //!
 //! Two ways in, chosen by the kind of object:
-//! - [`lock`]: one lock, the handle compared under it, `&mut` to the body. Buffers.
+//! - [`lock`]: one lock, the handle compared under it, `&mut` to the body. Buffers. A body with two ends
+//!   has a lock for each: [`ends`](super::ends).
 //! - [`enter`]: no lock; the object counts who is inside, and deletion waits for them. Everything that
 //!   calls back or waits.
 //!
@@ -29,6 +30,11 @@ pub trait Object: Send + Sized + 'static {
 
     /// Whether a thread that uses the object alone comes to own its lock: for objects that live long.
     fn is_ownable(&self) -> bool {
+        false
+    }
+
+    /// Whether the back's lock guards a part of the object.
+    fn has_back(&self) -> bool {
         false
     }
 
@@ -74,11 +80,17 @@ impl<T: Object> Ref<T> {
 
 /// The slot that a handle of that kind names; its generation is still to be compared.
 #[inline(always)]
-fn slot_of(handle: Handle, kind: Kind) -> Result<&'static Slot, Error> {
+pub(super) fn slot_of(handle: Handle, kind: Kind) -> Result<&'static Slot, Error> {
     if !handle.is_kind(kind) {
         return Err(refused(handle));
     }
     slot::find(handle.slot()).ok_or_else(|| refused(handle))
+}
+
+/// As [`slot_of`], without an excuse.
+#[inline(always)]
+pub(super) fn usual_slot_of(handle: Handle, kind: Kind) -> Option<&'static Slot> {
+    if handle.is_kind(kind) { slot::find(handle.slot()) } else { None }
 }
 
 /// Why a Method on `handle` was refused.
@@ -106,8 +118,10 @@ pub struct Guard<T> {
     side: &'static Side,
     /// None: the lock is held by an enumeration further up the stack, and stays held.
     held: Option<Held<'static>>,
+    /// The back's lock, if the object has one and it is held, too.
+    pub(super) held_back: Option<Held<'static>>,
     handle: Handle,
-    body: *mut T,
+    pub(super) body: *mut T,
     lent: bool,
 }
 
@@ -118,38 +132,40 @@ pub fn check<T: Object>(handle: Handle) -> Result<(), Error> {
     if side.handle.load(Ordering::Acquire) == handle.0 { Ok(()) } else { Err(refused(handle)) }
 }
 
+/// The body behind a side whose lock was just taken. The lock is given back if the handle does not name it.
+#[inline(always)]
+pub(super) fn behind<T>(
+    side: &'static Side,
+    held: Held<'static>,
+    handle: Handle,
+) -> Option<*mut T> {
+    // An object opens without its lock: the handle first, so that the body is the one it names, also
+    // for a thread that guessed the handle.
+    if side.handle.load(Ordering::Acquire) == handle.0 {
+        return Some(side.body.load(Ordering::Relaxed).cast());
+    }
+    // SAFETY: the lock was just taken.
+    unsafe { held.unlock() };
+    None
+}
+
 /// Locks the object behind `handle` if it is one of type `T` and open. Always inlined: the answer would
 /// go through memory, piece by piece, which costs as much as the lock.
 #[inline(always)]
 pub fn lock<T: Object>(handle: Handle) -> Result<Guard<T>, Error> {
     let side = &slot_of(handle, T::KIND)?.front;
     let held = side.acquire(handle)?;
-    // An object opens without its lock: the handle first, so that the body is the one it names, also
-    // for a thread that guessed the handle.
-    if side.handle.load(Ordering::Acquire) != handle.0 {
-        // SAFETY: the lock was taken above.
-        unsafe { held.unlock() };
-        return Err(refused(handle));
-    }
-    let body = side.body.load(Ordering::Relaxed).cast::<T>();
-    Ok(Guard { side, held: Some(held), handle, body, lent: false })
+    let body = behind(side, held, handle).ok_or_else(|| refused(handle))?;
+    Ok(Guard { side, held: Some(held), held_back: None, handle, body, lent: false })
 }
 
 /// As [`lock`], if that needs neither waiting nor an excuse.
 #[inline(always)]
 pub fn try_lock<T: Object>(handle: Handle) -> Option<Guard<T>> {
-    if !handle.is_kind(T::KIND) {
-        return None;
-    }
-    let side = &slot::find(handle.slot())?.front;
+    let side = &usual_slot_of(handle, T::KIND)?.front;
     let held = side.lock.try_lock_at_once()?;
-    if side.handle.load(Ordering::Acquire) != handle.0 {
-        // SAFETY: the lock was taken above.
-        unsafe { held.unlock() };
-        return None;
-    }
-    let body = side.body.load(Ordering::Relaxed).cast::<T>();
-    Some(Guard { side, held: Some(held), handle, body, lent: false })
+    let body = behind(side, held, handle)?;
+    Some(Guard { side, held: Some(held), held_back: None, handle, body, lent: false })
 }
 
 /// As [`lock`]; from inside an enumeration callback of the object it uses the lock that is held.
@@ -159,7 +175,7 @@ pub fn relock<T: Object>(handle: Handle) -> Result<Guard<T>, Error> {
     }
     let side = &slot_of(handle, T::KIND)?.front;
     let body = side.body.load(Ordering::Relaxed).cast::<T>();
-    Ok(Guard { side, held: None, handle, body, lent: false })
+    Ok(Guard { side, held: None, held_back: None, handle, body, lent: false })
 }
 
 impl<T> Guard<T> {
@@ -216,6 +232,10 @@ impl<T> Drop for Guard<T> {
         let Some(held) = self.held else { return };
         // SAFETY: the guard was made with the lock held.
         unsafe { held.unlock() };
+        if let Some(held_back) = self.held_back {
+            // SAFETY: as above.
+            unsafe { held_back.unlock() };
+        }
         if self.lent {
             frames::settle();
         }

@@ -420,19 +420,20 @@ impl Draft {
 
     /// The last step: Methods may come.
     pub fn open<T: Object>(self, body: T) -> Result<Handle, Error> {
-        let is_ownable = body.is_ownable();
+        let (is_ownable, has_back) = (body.is_ownable(), body.has_back());
         let body = Box::into_raw(memory::try_box(body)?).cast::<()>();
         let handle = self.handle;
         std::mem::forget(self);
         let slot = slot::find(handle.slot()).expect("reserved");
+        let sides = [Some(&slot.back).filter(|_| has_back), Some(&slot.front)];
         if is_ownable {
-            slot.front.lock.arm();
+            sides.iter().flatten().for_each(|side| side.lock.arm());
         }
         let mut tree = TREE.lock();
         let life = tree.life(handle.slot());
         life.class = Some(&ClassOf::<T>::CLASS);
         life.state = State::Open;
-        for side in [&slot.front, &slot.back] {
+        for side in sides.into_iter().flatten() {
             side.closing.store(false, Ordering::Relaxed);
             side.body.store(body, Ordering::Relaxed);
             side.handle.store(handle.0, Ordering::SeqCst);

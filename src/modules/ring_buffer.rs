@@ -1,22 +1,18 @@
 //! RingBuffer: a fixed number of items of a fixed size, first in, first out.
 //!
-//! ```text
-//!            head
-//!             v
-//!  +------+------+------+------+------+------+
-//!  |      | old  |      | new  |      |      |       item i is at (head + i) mod capacity
-//!  +------+------+------+------+------+------+
-//!           0      1      2
-//! ```
+//! The items lie on a [`belt`]. A ring that refuses an item when it is full has a lock for those who
+//! write and one for those who read. In one that drops its oldest item a write moves both ends, and one
+//! lock guards both.
 //!
 //! Everything is checked before anything changes. Source: Dmf_RingBuffer.md.
 
+use crate::framework::belt::{self, Reader, Writer};
+use crate::framework::ends::{End, Ends};
 use crate::framework::handle::Kind;
-use crate::framework::memory::Block;
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
+use crate::framework::sync::pause;
 use crate::framework::table::Object;
-use std::ops::Range;
 
 /// What a write does when the ring is full.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,22 +22,23 @@ pub enum Mode {
 }
 
 /// See the file's head.
-pub struct RingBuffer {
-    items: Block,
-    item_size: usize,
-    capacity: usize,
-    /// Where the oldest item is, and where the next one goes, in bytes.
-    head: usize,
-    tail: usize,
-    count: usize,
-    mode: Mode,
-}
+pub type RingBuffer = Ends<Reader, Writer>;
+
+/// The end of a ring that writes, locked.
+pub type WriteEnd = End<Writer, Reader>;
+
+/// The end of a ring that reads, locked.
+pub type ReadEnd = End<Reader, Writer>;
 
 impl Object for RingBuffer {
     const KIND: Kind = Kind::RingBuffer;
 
     fn is_ownable(&self) -> bool {
         true
+    }
+
+    fn has_back(&self) -> bool {
+        self.are_apart()
     }
 }
 
@@ -52,220 +49,216 @@ pub struct Segment {
     pub offset: usize,
 }
 
-#[cold]
-fn empty() -> Error {
-    Error::new(Status::UNSUCCESSFUL, "the ring is empty")
+/// Why an item was neither written nor read.
+#[derive(Clone, Copy)]
+pub enum Refusal {
+    Empty,
+    Full,
+    /// The source is not an item's size.
+    Size,
+    /// The target is less than an item's size.
+    Room,
+    /// Perhaps empty. It is better to look a moment later, without the lock meanwhile.
+    Early,
 }
 
-#[cold]
-fn full() -> Error {
-    Error::new(Status::UNSUCCESSFUL, "the ring is full")
+impl From<Refusal> for Error {
+    #[cold]
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Empty | Refusal::Early => {
+                Error::new(Status::UNSUCCESSFUL, "the ring is empty")
+            }
+            Refusal::Full => Error::new(Status::UNSUCCESSFUL, "the ring is full"),
+            Refusal::Size => {
+                Error::misuse(Status::INVALID_BUFFER_SIZE, "SourceBufferSize is not ItemSize")
+            }
+            Refusal::Room => {
+                Error::misuse(Status::BUFFER_TOO_SMALL, "TargetBufferSize is less than ItemSize")
+            }
+        }
+    }
+}
+
+/// Refuses segments that do not lie within an item.
+fn check(segments: impl Iterator<Item = Segment>, item_size: usize) -> Result<(), Error> {
+    for Segment { bytes, offset } in segments {
+        if bytes.len() == 0 {
+            continue;
+        }
+        if bytes.address().is_null() {
+            return Err(Error::misuse(
+                Status::INVALID_PARAMETER,
+                "a segment is NULL while its size is not 0",
+            ));
+        }
+        if offset + bytes.len() > item_size {
+            return Err(Error::misuse(
+                Status::INVALID_PARAMETER,
+                "a segment reaches beyond the item",
+            ));
+        }
+    }
+    Ok(())
+}
+
+impl WriteEnd {
+    /// As [`WriteEnd::write`], of a [short](Span::is_short) source that is an item's size: it stands in a
+    /// Method and calls nothing. `None`: it is not.
+    #[inline(always)]
+    pub fn write_short(&mut self, source: Span) -> Option<Result<(), Refusal>> {
+        let (writer, reader) = self.parts();
+        if source.len() != writer.size() {
+            return None;
+        }
+        Some(writer.write(reader, |slot| source.copy_short_to(slot)).ok_or(Refusal::Full))
+    }
+
+    /// Appends an item.
+    #[inline(always)]
+    pub fn write(&mut self, source: Span) -> Result<(), Refusal> {
+        let (writer, reader) = self.parts();
+        if source.len() != writer.size() {
+            return Err(Refusal::Size);
+        }
+        let fill = |slot: &mut [u8]| {
+            source.copy_to(slot);
+        };
+        writer.write(reader, fill).ok_or(Refusal::Full)
+    }
+
+    /// Appends an item made of segments; bytes that none covers are zero.
+    pub fn write_segments(
+        &mut self,
+        segments: impl Iterator<Item = Segment> + Clone,
+    ) -> Result<(), Error> {
+        let (writer, reader) = self.parts();
+        check(segments.clone(), writer.size())?;
+        let written = writer.write(reader, |slot| {
+            slot.fill(0);
+            for Segment { bytes, offset } in segments {
+                if let Some(part) = slot.get_mut(offset..) {
+                    bytes.copy_to(part);
+                }
+            }
+        });
+        written.ok_or(Refusal::Full.into())
+    }
+}
+
+impl ReadEnd {
+    /// As [`ReadEnd::read_unless_early`], to a [short](Span::is_short) target of an item's size: it stands in
+    /// a Method and calls nothing. `None`: it is not.
+    #[inline(always)]
+    pub fn read_short(&mut self, target: Span) -> Option<Result<(), Refusal>> {
+        if target.len() != self.parts().0.size() {
+            return None;
+        }
+        if self.is_early() {
+            return Some(Err(Refusal::Early));
+        }
+        let (reader, writer) = self.parts();
+        Some(reader.read(writer, |slot| target.fill_short(slot)).ok_or(Refusal::Empty))
+    }
+
+    /// As [`ReadEnd::read`], but for [`Refusal::Early`].
+    #[inline(always)]
+    pub fn read_unless_early(&mut self, target: Span) -> Result<(), Refusal> {
+        if self.is_early() { Err(Refusal::Early) } else { self.read(target) }
+    }
+
+    /// A reader that has caught up waits before it looks for more: here, if nobody else wants the lock.
+    #[inline(always)]
+    fn is_early(&mut self) -> bool {
+        if !self.parts().0.has_caught_up() {
+            return false;
+        }
+        if self.is_owned() {
+            pause();
+            return false;
+        }
+        true
+    }
+
+    /// Takes the oldest item.
+    #[inline(always)]
+    pub fn read(&mut self, target: Span) -> Result<(), Refusal> {
+        let (reader, writer) = self.parts();
+        if target.len() < reader.size() {
+            return Err(Refusal::Room);
+        }
+        let take = |slot: &[u8]| {
+            target.fill(slot);
+        };
+        reader.read(writer, take).ok_or(Refusal::Empty)
+    }
+
+    /// Takes the oldest item into segments.
+    pub fn read_segments(
+        &mut self,
+        segments: impl Iterator<Item = Segment> + Clone,
+    ) -> Result<(), Error> {
+        let (reader, writer) = self.parts();
+        check(segments.clone(), reader.size())?;
+        let read = reader.read(writer, |slot| {
+            for Segment { bytes, offset } in segments {
+                if let Some(part) = slot.get(offset..) {
+                    bytes.fill(part);
+                }
+            }
+        });
+        read.ok_or(Refusal::Empty.into())
+    }
+
+    pub fn total_size(&mut self) -> u32 {
+        self.parts().0.total_size() as u32
+    }
 }
 
 impl RingBuffer {
     /// A ring of `count` items of `size` bytes, neither zero.
-    pub fn new(count: u32, size: u32, mode: Mode) -> Result<Self, Error> {
+    pub fn of_items(count: u32, size: u32, mode: Mode) -> Result<Self, Error> {
         if count == 0 || size == 0 {
             return Err(Error::new(Status::INVALID_PARAMETER, "ItemCount or ItemSize is 0"));
         }
-        let Some(total) = count.checked_mul(size) else {
+        if count.checked_mul(size).is_none() {
             return Err(Error::new(
                 Status::INTEGER_OVERFLOW,
                 "ItemCount times ItemSize does not fit a ULONG",
             ));
-        };
-        Ok(Self {
-            items: Block::new(total as usize)?,
-            item_size: size as usize,
-            capacity: count as usize,
-            head: 0,
-            tail: 0,
-            count: 0,
-            mode,
-        })
-    }
-
-    pub fn total_size(&self) -> u32 {
-        (self.capacity * self.item_size) as u32
-    }
-
-    /// The item behind the one at `place`.
-    #[inline]
-    fn after(&self, place: usize) -> usize {
-        let next = place + self.item_size;
-        if next == self.items.len() { 0 } else { next }
-    }
-
-    /// Where the next item goes; the oldest one is dropped if it must be.
-    #[inline]
-    fn next_slot(&mut self) -> Result<Range<usize>, Error> {
-        if self.count == self.capacity {
-            if self.mode == Mode::FailIfFull {
-                return Err(full());
-            }
-            self.drop_oldest();
         }
-        let place = self.tail;
-        self.tail = self.after(place);
-        self.count += 1;
-        Ok(place..place + self.item_size)
+        let is_joint = mode == Mode::DeleteOldest;
+        let (reader, writer) = belt::new(count as usize, size as usize, is_joint)?;
+        Ok(Self::new(reader, writer))
     }
 
-    #[inline]
-    fn drop_oldest(&mut self) {
-        self.head = self.after(self.head);
-        self.count -= 1;
+    pub fn item_size(&mut self) -> usize {
+        self.both().0.size()
     }
 
-    fn oldest(&self) -> Result<Range<usize>, Error> {
-        if self.count == 0 { Err(empty()) } else { Ok(self.head..self.head + self.item_size) }
-    }
-
-    /// As [`RingBuffer::write`], if nothing speaks against it: short enough to stand in a Method.
-    #[inline(always)]
-    pub fn try_write(&mut self, source: Span) -> Option<()> {
-        if source.len() != self.item_size {
-            return None;
-        }
-        if self.count != self.capacity {
-            self.count += 1;
-        } else if self.mode == Mode::DeleteOldest {
-            self.head = self.after(self.head);
-        } else {
-            return None;
-        }
-        let place = self.tail;
-        self.tail = self.after(place);
-        source.copy_to(self.items.get_mut(place..place + self.item_size)?);
-        Some(())
-    }
-
-    /// As [`RingBuffer::read`], if nothing speaks against it.
-    #[inline(always)]
-    pub fn try_read(&mut self, target: Span) -> Option<()> {
-        if target.len() < self.item_size || self.count == 0 {
-            return None;
-        }
-        let slot = self.head..self.head + self.item_size;
-        self.drop_oldest();
-        target.fill(self.items.get(slot)?);
-        Some(())
-    }
-
-    /// Appends an item.
-    pub fn write(&mut self, source: Span) -> Result<(), Error> {
-        if source.len() != self.item_size {
-            return Err(Error::misuse(
-                Status::INVALID_BUFFER_SIZE,
-                "SourceBufferSize is not ItemSize",
-            ));
-        }
-        self.try_write(source).ok_or_else(full)
-    }
-
-    /// Takes the oldest item.
-    pub fn read(&mut self, target: Span) -> Result<(), Error> {
-        if target.len() < self.item_size {
-            return Err(Error::misuse(
-                Status::BUFFER_TOO_SMALL,
-                "TargetBufferSize is less than ItemSize",
-            ));
-        }
-        self.try_read(target).ok_or_else(empty)
+    /// Item `index`, counted from the oldest, for a callback that may change its bytes.
+    pub fn item_mut(&mut self, index: usize) -> Option<&mut [u8]> {
+        self.both().0.item(index)
     }
 
     /// Takes all items; the bytes written.
     pub fn read_all(&mut self, target: Span) -> Result<u32, Error> {
-        let needed = self.count * self.item_size;
+        let (reader, writer) = self.both();
+        let needed = reader.count() * reader.size();
         if target.len() < needed {
             return Err(Error::new(
                 Status::BUFFER_TOO_SMALL,
                 "TargetBufferSize is less than what the ring holds",
             ));
         }
-        let first = (self.items.len() - self.head).min(needed);
-        target.fill(&self.items[self.head..self.head + first]);
-        target.fill_at(first, &self.items[..needed - first]);
-        (self.head, self.tail, self.count) = (0, 0, 0);
+        let mut written = 0;
+        reader.read_all(writer, |bytes| written += target.fill_at(written, bytes));
         Ok(needed as u32)
-    }
-
-    /// Refuses segments that do not lie within an item.
-    fn check(&self, segments: impl Iterator<Item = Segment>) -> Result<(), Error> {
-        for Segment { bytes, offset } in segments {
-            if bytes.len() == 0 {
-                continue;
-            }
-            if bytes.address().is_null() {
-                return Err(Error::misuse(
-                    Status::INVALID_PARAMETER,
-                    "a segment is NULL while its size is not 0",
-                ));
-            }
-            if offset + bytes.len() > self.item_size {
-                return Err(Error::misuse(
-                    Status::INVALID_PARAMETER,
-                    "a segment reaches beyond the item",
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// Appends an item made of segments; bytes that none covers are zero.
-    pub fn segments_write(
-        &mut self,
-        segments: impl Iterator<Item = Segment> + Clone,
-    ) -> Result<(), Error> {
-        self.check(segments.clone())?;
-        let slot = self.next_slot()?;
-        let item = &mut self.items[slot];
-        item.fill(0);
-        for Segment { bytes, offset } in segments {
-            if let Some(part) = item.get_mut(offset..) {
-                bytes.copy_to(part);
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes the oldest item into segments.
-    pub fn segments_read(
-        &mut self,
-        segments: impl Iterator<Item = Segment> + Clone,
-    ) -> Result<(), Error> {
-        self.check(segments.clone())?;
-        let slot = self.oldest()?;
-        let item = &self.items[slot];
-        for Segment { bytes, offset } in segments {
-            if let Some(part) = item.get(offset..) {
-                bytes.fill(part);
-            }
-        }
-        self.drop_oldest();
-        Ok(())
-    }
-
-    /// Item `index`, counted from the oldest, for a callback that may change its bytes.
-    pub fn item_mut(&mut self, index: usize) -> Option<&mut [u8]> {
-        if index >= self.count {
-            return None;
-        }
-        let place = self.head + index * self.item_size;
-        let wrapped = if place < self.items.len() { place } else { place - self.items.len() };
-        self.items.get_mut(wrapped..wrapped + self.item_size)
-    }
-
-    pub fn item_size(&self) -> usize {
-        self.item_size
     }
 
     /// Moves the oldest item to the start of the memory, the others behind it; the rest is zero.
     pub fn reorder(&mut self) {
-        self.items.rotate_left(self.head);
-        self.head = 0;
-        let used = self.count * self.item_size;
-        self.tail = if used == self.items.len() { 0 } else { used };
-        self.items[used..].fill(0);
+        let (reader, writer) = self.both();
+        reader.reorder(writer);
     }
 }

@@ -1,0 +1,13 @@
+//! Every schedule of a belt's two ends, and every slip found. One test: the slip is the process's.
+
+use models::belts::{Slip, check, finds};
+
+#[test]
+fn what_is_laid_on_a_belt_comes_off_in_order_and_whole() {
+    for count in [1, 2] {
+        check(count);
+        for slip in [Slip::PublishesTooEarly, Slip::LooksWithoutAcquiring] {
+            assert!(finds(count, slip), "{slip:?} is not noticed with {count} slots");
+        }
+    }
+}

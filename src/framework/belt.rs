@@ -1,0 +1,346 @@
+//! A belt: equal slots of memory, one behind the other and round again. A writer lays items on it, a
+//! reader takes the oldest off.
+//!
+//! ```text
+//!         reader               writer
+//!           v                    v
+//!  |      | item | item | item |      |      |
+//!          <- reader's slots -> <- writer's ->
+//! ```
+//!
+//! Each end counts the slots that are its own. The ends of a belt are used in one of two ways, always:
+//! - *apart*, by two threads at the same time: each publishes how many slots it has passed, in all, and
+//!   looks at what the other has published only when it has no slot left;
+//! - *jointly*: whoever uses one has the other at hand, gives the slot over, and publishes nothing. A
+//!   writer for whom there is no room takes the oldest item off.
+
+use super::ends::Joint;
+use super::memory::{Block, Shared};
+use super::status::Error;
+use super::sync::{AtomicUsize, Ordering};
+use super::thread;
+use std::ptr::NonNull;
+
+/// What both ends see. Each counter is alone in its pair of cache lines: whoever looks at it takes these
+/// away from the end that counts.
+struct Belt {
+    written: Published,
+    read: Published,
+    count: usize,
+    /// What the ends work on.
+    _memory: Block,
+}
+
+#[derive(Default)]
+#[repr(align(128))]
+struct Published {
+    /// Slots that the end has passed.
+    passed: AtomicUsize,
+    /// The thread that has used it last.
+    thread: AtomicUsize,
+}
+
+/// Where an end is.
+struct End {
+    /// The memory of all slots.
+    first: NonNull<u8>,
+    length: usize,
+    size: usize,
+    /// Where its next slot is, in bytes.
+    place: usize,
+    /// How many slots it has passed, and will have when none is left for it, as far as it knows.
+    passed: usize,
+    limit: usize,
+    is_joint: bool,
+}
+
+/// The end that lays items on the belt. What it keeps is used by one thread while another uses the reader.
+#[repr(align(128))]
+pub struct Writer {
+    end: End,
+    belt: Shared<Belt>,
+}
+
+/// The end that takes items off the belt.
+#[repr(align(128))]
+pub struct Reader {
+    end: End,
+    /// The writer was another thread's when the reader looked last.
+    is_far: bool,
+    belt: Shared<Belt>,
+}
+
+// SAFETY: an end reaches the memory of its own slots only, which the belt keeps.
+unsafe impl Send for Writer {}
+// SAFETY: see above.
+unsafe impl Send for Reader {}
+
+/// The two ends of a belt of `count` slots of `size` bytes; the product fits.
+pub fn new(count: usize, size: usize, is_joint: bool) -> Result<(Reader, Writer), Error> {
+    let length = count * size;
+    let memory = Block::new(length)?;
+    let first = memory.address();
+    let (written, read) = Default::default();
+    let belt = Shared::new(Belt { written, read, count, _memory: memory })?;
+    let end = |limit| End { first, length, size, place: 0, passed: 0, limit, is_joint };
+    let reader = Reader { end: end(0), is_far: false, belt: belt.clone() };
+    Ok((reader, Writer { end: end(count), belt }))
+}
+
+impl End {
+    /// How many slots are its own, as far as it knows.
+    #[inline(always)]
+    fn left(&self) -> usize {
+        self.limit.wrapping_sub(self.passed)
+    }
+
+    /// The slot at `place`.
+    ///
+    /// # Safety
+    /// It is the end's own.
+    #[inline(always)]
+    unsafe fn slot(&mut self, place: usize) -> &mut [u8] {
+        // SAFETY: a slot starts there, nobody else uses it, and the belt keeps the memory.
+        unsafe { std::slice::from_raw_parts_mut(self.first.add(place).as_ptr(), self.size) }
+    }
+
+    /// A place that may lie behind the memory's end, by less than its length.
+    #[inline(always)]
+    fn wrapped(&self, place: usize) -> usize {
+        if place < self.length { place } else { place - self.length }
+    }
+
+    /// Has the next slot used, and stands behind it.
+    ///
+    /// # Safety
+    /// It is the end's own.
+    #[inline(always)]
+    unsafe fn step(&mut self, usage: impl FnOnce(&mut [u8])) {
+        // Computed before the bytes are copied: they could be these very fields, for all the compiler knows.
+        let next = self.place + self.size;
+        let next = if next == self.length { 0 } else { next };
+        // SAFETY: by the contract of this function.
+        usage(unsafe { self.slot(self.place) });
+        self.place = next;
+    }
+
+    /// As [`End::step`], and gives the slot away; how many it has passed.
+    ///
+    /// # Safety
+    /// One is left.
+    #[inline(always)]
+    unsafe fn pass(&mut self, usage: impl FnOnce(&mut [u8])) -> usize {
+        let passed = self.passed.wrapping_add(1);
+        // SAFETY: by the contract of this function.
+        unsafe { self.step(usage) };
+        self.passed = passed;
+        passed
+    }
+}
+
+// SAFETY: it never changes, and both ends of a belt have the same.
+unsafe impl Joint for Writer {
+    #[inline(always)]
+    fn is_joint(&self) -> bool {
+        self.end.is_joint
+    }
+}
+
+// SAFETY: see above.
+unsafe impl Joint for Reader {
+    #[inline(always)]
+    fn is_joint(&self) -> bool {
+        self.end.is_joint
+    }
+}
+
+impl Writer {
+    /// Bytes of an item.
+    #[inline(always)]
+    pub fn size(&self) -> usize {
+        self.end.size
+    }
+
+    /// Lays on the item that `fill` makes. `None`: there is no room. `reader`: of the same belt, if the
+    /// ends are used jointly.
+    #[inline(always)]
+    pub fn write(
+        &mut self,
+        reader: Option<&mut Reader>,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Option<()> {
+        assert!(self.end.is_joint == reader.is_some());
+        if let Some(reader) = reader {
+            assert!(self.belt.same(&reader.belt));
+            if self.end.left() == 0 {
+                // The oldest item's slot becomes the newest's: nobody's share changes.
+                // SAFETY: all slots are the reader's, who is here.
+                unsafe { self.end.step(fill) };
+                reader.end.place = self.end.place;
+            } else {
+                // SAFETY: one slot is left at least.
+                reader.end.limit = unsafe { self.end.pass(fill) };
+            }
+            return Some(());
+        }
+        if self.end.left() == 0 && self.look() == 0 {
+            return None;
+        }
+        // SAFETY: one slot is left at least.
+        let passed = unsafe { self.end.pass(fill) };
+        let written = &self.belt.written;
+        let me = thread::current_id();
+        if written.thread.load(Ordering::Relaxed) != me {
+            written.thread.store(me, Ordering::Relaxed);
+        }
+        written.passed.store(passed, Ordering::Release);
+        Some(())
+    }
+
+    #[inline]
+    fn look(&mut self) -> usize {
+        let read = self.belt.read.passed.load(Ordering::Acquire);
+        self.end.limit = read.wrapping_add(self.belt.count);
+        self.end.left()
+    }
+}
+
+impl Reader {
+    /// Bytes of an item.
+    #[inline(always)]
+    pub fn size(&self) -> usize {
+        self.end.size
+    }
+
+    /// Bytes of all slots.
+    pub fn total_size(&self) -> usize {
+        self.end.length
+    }
+
+    /// Whether the reader, as far as it knows, has caught up with the writer of another thread. To look again
+    /// takes the writer's cache line away and slows it down: it is better done a moment later.
+    #[inline(always)]
+    pub fn has_caught_up(&self) -> bool {
+        self.is_far && self.end.left() == 0
+    }
+
+    /// Shows the oldest item to `take` and takes it off. `None`: there is none. `writer`: of the same
+    /// belt, if the ends are used jointly.
+    #[inline(always)]
+    pub fn read(&mut self, writer: Option<&mut Writer>, take: impl FnOnce(&[u8])) -> Option<()> {
+        assert!(self.end.is_joint == writer.is_some());
+        if self.end.left() == 0 && (self.end.is_joint || self.look() == 0) {
+            return None;
+        }
+        // SAFETY: one slot is left at least.
+        let passed = unsafe { self.end.pass(|slot| take(slot)) };
+        self.give(writer, passed);
+        Some(())
+    }
+
+    /// All slots that the reader has passed are the writer's.
+    #[inline(always)]
+    fn give(&mut self, writer: Option<&mut Writer>, passed: usize) {
+        match writer {
+            Some(writer) => {
+                assert!(self.belt.same(&writer.belt));
+                writer.end.limit = passed.wrapping_add(self.belt.count);
+            }
+            None => self.belt.read.passed.store(passed, Ordering::Release),
+        }
+    }
+
+    #[inline]
+    fn look(&mut self) -> usize {
+        let written = &self.belt.written;
+        self.end.limit = written.passed.load(Ordering::Acquire);
+        self.is_far = written.thread.load(Ordering::Relaxed) != thread::current_id();
+        self.end.left()
+    }
+
+    /// How many items there are.
+    pub fn count(&mut self) -> usize {
+        if !self.end.is_joint {
+            self.look();
+        }
+        self.end.left()
+    }
+
+    /// Item `index`, counted from the oldest.
+    pub fn item(&mut self, index: usize) -> Option<&mut [u8]> {
+        if index >= self.end.left() && index >= self.count() {
+            return None;
+        }
+        let place = self.end.wrapped(self.end.place + index * self.end.size);
+        // SAFETY: the slots of all items are the reader's.
+        Some(unsafe { self.end.slot(place) })
+    }
+
+    /// Shows all items to `take`, oldest first, in one piece or two, and takes them off.
+    pub fn read_all(&mut self, writer: &mut Writer, mut take: impl FnMut(&[u8])) {
+        let count = self.count();
+        let bytes = count * self.end.size;
+        let first = bytes.min(self.end.length - self.end.place);
+        for (place, length) in [(self.end.place, first), (0, bytes - first)] {
+            // SAFETY: the slots of all items are the reader's.
+            take(unsafe { std::slice::from_raw_parts(self.end.first.add(place).as_ptr(), length) });
+        }
+        self.end.place = self.end.wrapped(self.end.place + bytes);
+        self.end.passed = self.end.passed.wrapping_add(count);
+        self.give(self.end.is_joint.then_some(writer), self.end.passed);
+    }
+
+    /// Moves the oldest item to the start of the memory and the others behind it; the rest is zero.
+    pub fn reorder(&mut self, writer: &mut Writer) {
+        assert!(self.belt.same(&writer.belt));
+        let used = self.count() * self.end.size;
+        let length = self.end.length;
+        // SAFETY: both ends are here, and all slots are one's or the other's.
+        let memory = unsafe { std::slice::from_raw_parts_mut(self.end.first.as_ptr(), length) };
+        memory.rotate_left(self.end.place);
+        memory[used..].fill(0);
+        self.end.place = 0;
+        writer.end.place = if used == length { 0 } else { used };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(item: &[u8]) -> u32 {
+        u32::from_ne_bytes(item.try_into().expect("four bytes"))
+    }
+
+    #[test]
+    fn what_one_thread_writes_another_reads_in_order() {
+        const ITEMS: u32 = 20_000;
+        for count in [1, 2, 7, 64] {
+            let (mut reader, mut writer) = new(count, 4, false).ok().expect("memory");
+            std::thread::scope(|scope| {
+                scope.spawn(move || {
+                    for item in 0..ITEMS {
+                        let fill = |slot: &mut [u8]| slot.copy_from_slice(&item.to_ne_bytes());
+                        while writer.write(None, fill).is_none() {
+                            std::thread::yield_now();
+                        }
+                    }
+                });
+                for item in 0..ITEMS {
+                    while reader.read(None, |slot| assert_eq!(number(slot), item)).is_none() {
+                        std::thread::yield_now();
+                    }
+                }
+                assert!(reader.read(None, |_| ()).is_none());
+            });
+        }
+    }
+
+    #[test]
+    #[should_panic]
+    fn ends_of_two_belts_are_refused() {
+        let (mut reader, _writer) = new(2, 4, true).ok().expect("memory");
+        let (_reader, mut writer) = new(2, 4, true).ok().expect("memory");
+        let _ = writer.write(Some(&mut reader), |_| ());
+    }
+}
