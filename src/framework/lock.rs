@@ -157,13 +157,13 @@ impl RawLock {
     pub fn lock(&self) -> Held<'_> {
         let mut backoff = Backoff::default();
         loop {
-            backoff.wait();
             // Looking does not take the cache line away from the one who has the lock.
             if self.taken.load(Ordering::Relaxed) == 0
                 && let Some(held) = self.try_lock()
             {
                 return held;
             }
+            backoff.wait();
         }
     }
 

@@ -29,7 +29,7 @@ pub struct Backoff {
 /// The first pauses and the most of them at once.
 const PAUSES: std::ops::RangeInclusive<u32> = 64..=256;
 /// How often the processor pauses, and then how often others are let run.
-const LOOKS: u32 = 32;
+const LOOKS: u32 = 8;
 const YIELDS: u32 = 3;
 /// The first nap and the longest.
 const NAPS: std::ops::RangeInclusive<Duration> =
