@@ -45,7 +45,7 @@ build_program() {
             *.cpp) compiler=("$cxx" -std=c++17) ;;
         esac
         objects+=("$build_dir/$name.${#objects[@]}.o")
-        "${compiler[@]}" -O1 -g -fPIC -fno-omit-frame-pointer "-fsanitize=$kind" -Iinclude -Itests/c -c "$source" -o "${objects[-1]}"
+        "${compiler[@]}" -O1 -g1 -fPIC -fno-omit-frame-pointer "-fsanitize=$kind" -Iinclude -Itests/c -c "$source" -o "${objects[-1]}"
     done
     "$cc" "${objects[@]}" "$library" -Wl,--whole-archive "$runtime" -Wl,--no-whole-archive \
         -lstdc++ -lpthread -ldl -lm -lrt -o "$build_dir/$name"

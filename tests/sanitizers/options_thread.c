@@ -1,7 +1,7 @@
 const char* __tsan_default_options(void);
 const char* __tsan_default_options(void)
 {
-    return "allocator_may_return_null=1";
+    return "allocator_may_return_null=1:atexit_sleep_ms=0";
 }
 
 /*

@@ -37,19 +37,38 @@ esac
 
 # ---- the tests
 
+# Many tests wait more than they work, so two run at a time, while the next one is compiled.
 failed=()
-# try NAME SOURCE [ARGUMENT...]
-try() {
-    local name=$1 source=$2
-    shift 2
-    build_program "$name" "$source"
-    if "$build_dir/$name" "$@" > "$build_dir/$name.log" 2>&1; then
+declare -A running=()
+# ends PROCESS STATUS: says how the test of that process ended.
+ends() {
+    local name=${running[$1]}
+    unset "running[$1]"
+    if [ "$2" = 0 ]; then
         echo "ok     $name: $(tail -n 1 "$build_dir/$name.log")"
     else
         echo "FAILED $name"
         tail -n 60 "$build_dir/$name.log"
         failed+=("$name")
     fi
+}
+# until_at_most NUMBER: waits until no more tests run than that.
+until_at_most() {
+    local process status
+    while [ ${#running[@]} -gt "$1" ]; do
+        status=0
+        wait -n -p process "${!running[@]}" || status=$?
+        ends "$process" "$status"
+    done
+}
+# try NAME SOURCE [ARGUMENT...]
+try() {
+    local name=$1 source=$2
+    shift 2
+    build_program "$name" "$source"
+    until_at_most 1
+    "$build_dir/$name" "$@" > "$build_dir/$name.log" 2>&1 &
+    running[$!]=$name
 }
 
 sources=(tests/c/*${DMF_TEST_FILTER:-}*.c)
@@ -62,5 +81,6 @@ for source in "${sources[@]}"; do
 done
 # Everything at once, for a moment.
 [[ soak != *${DMF_TEST_FILTER:-}* ]] || try soak tests/soak/soak.c 15
+until_at_most 0
 
 [ ${#failed[@]} = 0 ] || { echo "failed with the $kind sanitizer: ${failed[*]}" >&2; exit 1; }
