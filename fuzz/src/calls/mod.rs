@@ -90,8 +90,10 @@ fn is_gone(handle: usize) -> bool {
 
 /// What a callback kept, and what was never submitted, is the Client's to complete.
 fn complete_requests() {
-    let held = std::mem::take(&mut world().held);
-    for request in held {
+    // One by one: a call that waits for another of them leaves that to who looks after calls that wait.
+    loop {
+        let next = world().held.pop();
+        let Some(request) = next else { break };
         call!(WdfRequestComplete(c(request), 0));
     }
     let all = world().pending.clone();
