@@ -88,7 +88,9 @@ void DMF_RingBuffer_EnumerateToFindItem(DMFMODULE DmfModule,
  * Parameters: TargetBuffer: gets ItemSize bytes; TargetBufferSize: bytes there, ItemSize or more.
  * Returns STATUS_SUCCESS; STATUS_UNSUCCESSFUL (empty; the target is untouched);
  * STATUS_BUFFER_TOO_SMALL (the item stays); STATUS_INVALID_PARAMETER; STATUS_INVALID_HANDLE;
- * STATUS_INVALID_DEVICE_STATE. Any thread. Source: Dmf_RingBuffer.md, Read.
+ * STATUS_INVALID_DEVICE_STATE. Any thread; in RingBuffer_Mode_FailIfFullOnWrite those who read and those who
+ * write do not wait for each other. Who has read all that another thread has written pauses for about a
+ * microsecond before looking again. Source: Dmf_RingBuffer.md, Read.
  */
 NTSTATUS DMF_RingBuffer_Read(DMFMODULE DmfModule, UCHAR* TargetBuffer, ULONG TargetBufferSize);
 

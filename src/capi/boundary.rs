@@ -82,10 +82,11 @@ pub fn status<T>(
 
 /// The usual way through a Method that is called very often: `usual` does all of it at once, or nothing
 /// (`None`); then the Method goes its ordinary way, which does it or says why not. A function of its own
-/// for that keeps what it needs off the stack here. `usual` does not panic.
+/// for that keeps what it needs off the stack here. `usual` does not panic, and locks its Module first with
+/// one of the functions that find nothing in the child of a fork.
 #[inline(always)]
 pub fn at_once<R>(usual: impl FnOnce() -> Option<R>) -> Option<R> {
-    if thread::forked() { None } else { usual() }
+    usual()
 }
 
 /// A Method that returns something else: its status is `DMF_LastStatusGet`'s.

@@ -203,22 +203,20 @@ pub unsafe extern "C" fn enumerate_to_find_item(
 /// Parameters: TargetBuffer: gets ItemSize bytes; TargetBufferSize: bytes there, ItemSize or more.
 /// Returns STATUS_SUCCESS; STATUS_UNSUCCESSFUL (empty; the target is untouched);
 /// STATUS_BUFFER_TOO_SMALL (the item stays); STATUS_INVALID_PARAMETER; STATUS_INVALID_HANDLE;
-/// STATUS_INVALID_DEVICE_STATE. Any thread. Source: Dmf_RingBuffer.md, Read.
+/// STATUS_INVALID_DEVICE_STATE. Any thread; in RingBuffer_Mode_FailIfFullOnWrite those who read and those who
+/// write do not wait for each other. Who has read all that another thread has written pauses for about a
+/// microsecond before looking again. Source: Dmf_RingBuffer.md, Read.
 #[unsafe(export_name = "DMF_RingBuffer_Read")]
 pub unsafe extern "C" fn read(
     dmf_module: DMFMODULE,
     target_buffer: *mut UCHAR,
     target_buffer_size: ULONG,
 ) -> NTSTATUS {
-    let usual = at_once(|| {
-        // SAFETY: the caller's bytes.
-        let target = unsafe { usual_span(target_buffer, target_buffer_size as usize)? };
-        if !target.is_short() {
-            return None;
-        }
-        let mut end: ReadEnd = ends::try_lock_front(Handle::from_c(dmf_module))?;
-        end.read_short(target)
-    });
+    let usual = match target_buffer_size {
+        8 => read_words::<1>(dmf_module, target_buffer),
+        64 => read_words::<8>(dmf_module, target_buffer),
+        _ => None,
+    };
     match usual {
         Some(Ok(())) => Status::SUCCESS.0,
         Some(Err(Refusal::Early)) => read_later(dmf_module, target_buffer, target_buffer_size),
@@ -228,6 +226,19 @@ pub unsafe extern "C" fn read(
 }
 
 const READ: &CStr = c"DMF_RingBuffer_Read";
+
+#[inline(always)]
+fn read_words<const WORDS: usize>(
+    module: DMFMODULE,
+    target: *mut UCHAR,
+) -> Option<Result<(), Refusal>> {
+    at_once(|| {
+        // SAFETY: the caller's bytes.
+        let target = unsafe { usual_span(target, WORDS * 8)? };
+        let mut end: ReadEnd = ends::try_lock_front(Handle::from_c(module))?;
+        end.read_words::<WORDS>(target)
+    })
+}
 
 #[inline(never)]
 fn read_longer(module: DMFMODULE, target: *mut UCHAR, target_size: ULONG) -> NTSTATUS {
@@ -262,7 +273,7 @@ fn wait_and_read(module: DMFMODULE, target: *mut UCHAR, target_size: ULONG) -> N
 }
 
 /// The answer to what a ring has refused, without its lock.
-#[cold]
+#[inline(never)]
 fn refuse(method: &'static CStr, module: DMFMODULE, refusal: Refusal) -> NTSTATUS {
     status(method, module, || Err(refusal.into()))
 }
@@ -411,15 +422,11 @@ pub unsafe extern "C" fn write(
     source_buffer: *mut UCHAR,
     source_buffer_size: ULONG,
 ) -> NTSTATUS {
-    let usual = at_once(|| {
-        // SAFETY: the caller's bytes.
-        let source = unsafe { usual_span(source_buffer, source_buffer_size as usize)? };
-        if !source.is_short() {
-            return None;
-        }
-        let mut end: WriteEnd = ends::try_lock_back(Handle::from_c(dmf_module))?;
-        end.write_short(source)
-    });
+    let usual = match source_buffer_size {
+        8 => write_words::<1>(dmf_module, source_buffer),
+        64 => write_words::<8>(dmf_module, source_buffer),
+        _ => None,
+    };
     match usual {
         Some(Ok(())) => Status::SUCCESS.0,
         Some(Err(refusal)) => refuse(WRITE, dmf_module, refusal),
@@ -428,6 +435,19 @@ pub unsafe extern "C" fn write(
 }
 
 const WRITE: &CStr = c"DMF_RingBuffer_Write";
+
+#[inline(always)]
+fn write_words<const WORDS: usize>(
+    module: DMFMODULE,
+    source: *mut UCHAR,
+) -> Option<Result<(), Refusal>> {
+    at_once(|| {
+        // SAFETY: the caller's bytes.
+        let source = unsafe { usual_span(source, WORDS * 8)? };
+        let mut end: WriteEnd = ends::try_lock_back(Handle::from_c(module))?;
+        end.write_words::<WORDS>(source)
+    })
+}
 
 #[inline(never)]
 fn write_longer(module: DMFMODULE, source: *mut UCHAR, source_size: ULONG) -> NTSTATUS {

@@ -13,6 +13,9 @@
 //!   looks at what the other has published only when it has no slot left;
 //! - *jointly*: whoever uses one has the other at hand, gives the slot over, and publishes nothing. A
 //!   writer for whom there is no room takes the oldest item off.
+//!
+//! What would let a slot have two owners is refused by a panic; an end that is used alone where it is joint
+//! only loses slots.
 
 use super::ends::Joint;
 use super::memory::{Block, Shared};
@@ -169,9 +172,9 @@ impl Writer {
         reader: Option<&mut Reader>,
         fill: impl FnOnce(&mut [u8]),
     ) -> Option<()> {
-        assert!(self.end.is_joint == reader.is_some());
+        debug_assert!(self.end.is_joint == reader.is_some());
         if let Some(reader) = reader {
-            assert!(self.belt.same(&reader.belt));
+            assert!(self.end.is_joint && self.belt.same(&reader.belt));
             if self.end.left() == 0 {
                 // The oldest item's slot becomes the newest's: nobody's share changes.
                 // SAFETY: all slots are the reader's, who is here.
@@ -199,6 +202,7 @@ impl Writer {
 
     #[inline]
     fn look(&mut self) -> usize {
+        assert!(!self.end.is_joint);
         let read = self.belt.read.passed.load(Ordering::Acquire);
         self.end.limit = read.wrapping_add(self.belt.count);
         self.end.left()
@@ -221,14 +225,14 @@ impl Reader {
     /// takes the writer's cache line away and slows it down: it is better done a moment later.
     #[inline(always)]
     pub fn has_caught_up(&self) -> bool {
-        self.is_far && self.end.left() == 0
+        self.end.left() == 0 && self.is_far
     }
 
     /// Shows the oldest item to `take` and takes it off. `None`: there is none. `writer`: of the same
     /// belt, if the ends are used jointly.
     #[inline(always)]
     pub fn read(&mut self, writer: Option<&mut Writer>, take: impl FnOnce(&[u8])) -> Option<()> {
-        assert!(self.end.is_joint == writer.is_some());
+        debug_assert!(self.end.is_joint == writer.is_some());
         if self.end.left() == 0 && (self.end.is_joint || self.look() == 0) {
             return None;
         }
@@ -243,7 +247,7 @@ impl Reader {
     fn give(&mut self, writer: Option<&mut Writer>, passed: usize) {
         match writer {
             Some(writer) => {
-                assert!(self.belt.same(&writer.belt));
+                assert!(self.end.is_joint && self.belt.same(&writer.belt));
                 writer.end.limit = passed.wrapping_add(self.belt.count);
             }
             None => self.belt.read.passed.store(passed, Ordering::Release),

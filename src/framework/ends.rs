@@ -5,7 +5,7 @@
 
 use super::frames;
 use super::handle::Handle;
-use super::lock::{Held, RawLock};
+use super::lock::Held;
 use super::slot::Slot;
 use super::status::Error;
 use super::sync::Ordering;
@@ -47,16 +47,9 @@ pub struct End<M, O> {
     mine: *mut M,
     /// Unless another lock guards it.
     other: Option<NonNull<O>>,
-    lock: &'static RawLock,
 }
 
 impl<M, O> End<M, O> {
-    /// Whether no other thread uses the end, or has done so lately.
-    #[inline(always)]
-    pub fn is_owned(&self) -> bool {
-        self.held.is_owned(self.lock)
-    }
-
     /// The end, and the other one where the lock guards that, too.
     #[inline(always)]
     pub fn parts(&mut self) -> (&mut M, Option<&mut O>) {
@@ -85,7 +78,7 @@ fn front<F: Joint, B>(
     unsafe {
         let (front, back) = (&raw mut (*body).front, &raw mut (*body).back);
         let other = (*front).is_joint().then(|| NonNull::new_unchecked(back));
-        Some(End { held, mine: front, other, lock: &slot.front.lock })
+        Some(End { held, mine: front, other })
     }
 }
 
@@ -118,7 +111,7 @@ fn back<F, B>(slot: &'static Slot, held: Held<'static>, handle: Handle) -> Optio
     let body = behind::<Ends<F, B>>(&slot.back, held, handle)?;
     // SAFETY: the body stays while the lock is held.
     let mine = unsafe { &raw mut (*body).back };
-    Some(End { held, mine, other: None, lock: &slot.back.lock })
+    Some(End { held, mine, other: None })
 }
 
 /// The back end of the object that the handle names, if its front's lock was just taken, and guards it.
@@ -139,7 +132,7 @@ fn joint_back<F: Joint, B>(
             return None;
         }
     }
-    Some(End { held, mine, other: NonNull::new(front), lock: &slot.front.lock })
+    Some(End { held, mine, other: NonNull::new(front) })
 }
 
 /// Whether the object that the handle names has a back side.

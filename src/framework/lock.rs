@@ -53,12 +53,6 @@ const LEAVING: usize = 1;
 pub struct Held<'a>(&'a AtomicUsize);
 
 impl Held<'_> {
-    /// Whether the lock is the calling thread's own.
-    #[inline(always)]
-    pub fn is_owned(&self, lock: &RawLock) -> bool {
-        !std::ptr::eq(self.0, &lock.taken)
-    }
-
     /// # Safety
     /// The calling thread holds the lock through this.
     #[inline(always)]

@@ -94,13 +94,37 @@ impl Side {
 const CHUNK: usize = 64;
 const CHUNKS: usize = SLOTS as usize / CHUNK;
 
-static DIRECTORY: [AtomicPtr<Slot>; CHUNKS] =
-    [const { AtomicPtr::new(std::ptr::null_mut()) }; CHUNKS];
+type Directory = [AtomicPtr<Slot>; CHUNKS];
+
+static DIRECTORY: Directory = [const { AtomicPtr::new(std::ptr::null_mut()) }; CHUNKS];
+
+/// What the child of a fork has instead. It takes no memory.
+static EMPTY: Directory = [const { AtomicPtr::new(std::ptr::null_mut()) }; CHUNKS];
+
+/// One of the two.
+static OPEN: AtomicPtr<Directory> = AtomicPtr::new((&raw const DIRECTORY).cast_mut());
+
+/// From now on this process is the child of a fork.
+pub fn close_directory() {
+    OPEN.store((&raw const EMPTY).cast_mut(), Ordering::Relaxed);
+}
 
 /// The slot of that number, if there has ever been one.
 #[inline]
 pub fn find(number: u32) -> Option<&'static Slot> {
-    let chunk = DIRECTORY[number as usize / CHUNK % CHUNKS].load(Ordering::Acquire);
+    find_in(&DIRECTORY, number)
+}
+
+/// As [`find`], but in the child of a fork there is none.
+#[inline(always)]
+pub fn find_unless_forked(number: u32) -> Option<&'static Slot> {
+    // SAFETY: it is one of the two directories.
+    find_in(unsafe { &*OPEN.load(Ordering::Relaxed) }, number)
+}
+
+#[inline(always)]
+fn find_in(directory: &Directory, number: u32) -> Option<&'static Slot> {
+    let chunk = directory[number as usize / CHUNK % CHUNKS].load(Ordering::Acquire);
     if chunk.is_null() {
         return None;
     }

@@ -31,8 +31,8 @@ unsafe fn copy(source: *const u8, target: *mut u8, count: usize) {
             8 => target.cast::<Word>().write(source.cast::<Word>().read()),
             64 => {
                 let mut words = [[0; 8]; 8];
-                copy_words(source.cast(), words.as_mut_ptr());
-                copy_words(words.as_ptr(), target.cast());
+                copy_words::<8>(source.cast(), words.as_mut_ptr());
+                copy_words::<8>(words.as_ptr(), target.cast());
             }
             _ => std::ptr::copy(source, target, count),
         }
@@ -41,14 +41,14 @@ unsafe fn copy(source: *const u8, target: *mut u8, count: usize) {
 
 type Word = [u8; 8];
 
-/// Copies 64 bytes in words: they were mostly written in words just before, and a wider load of bytes that are
+/// Copies words one by one: they were mostly written in words just before, and a wider load of bytes that are
 /// still on their way to the cache waits until they are there.
 ///
 /// # Safety
 /// As for [`std::ptr::copy`]; where they overlap they are mixed up.
 #[inline(always)]
-unsafe fn copy_words(source: *const Word, target: *mut Word) {
-    for i in 0..8 {
+unsafe fn copy_words<const WORDS: usize>(source: *const Word, target: *mut Word) {
+    for i in 0..WORDS {
         // SAFETY: by the contract of this function.
         unsafe { target.add(i).write(source.add(i).read()) };
         // Keeps the compiler from making wider ones of them.
@@ -56,20 +56,69 @@ unsafe fn copy_words(source: *const Word, target: *mut Word) {
     }
 }
 
-/// Copies what is [short](Span::is_short), with few registers; anything else not at all.
+/// Copies one word, or an even number of them to where they are read in pairs. A pair that was written at once is
+/// read at once without waiting.
 ///
 /// # Safety
-/// As for [`std::ptr::copy`]; where they overlap they are mixed up.
+/// As for [`copy_words`].
 #[inline(always)]
-unsafe fn copy_short(source: *const u8, target: *mut u8, count: usize) {
-    // SAFETY: by the contract of this function.
-    unsafe {
-        match count {
-            8 => target.cast::<Word>().write(source.cast::<Word>().read()),
-            64 => copy_words(source.cast(), target.cast()),
-            _ => {}
-        }
+unsafe fn pair_words<const WORDS: usize>(source: *const Word, target: *mut Word) {
+    const { assert!(WORDS == 1 || WORDS.is_multiple_of(2)) };
+    if WORDS == 1 {
+        // SAFETY: by the contract of this function.
+        return unsafe { copy_words::<1>(source, target) };
     }
+    for i in (0..WORDS).step_by(2) {
+        // SAFETY: see above.
+        unsafe { store_pair(source.add(i), target.add(i).cast()) };
+    }
+}
+
+/// Copies what [`pair_words`] has copied.
+///
+/// # Safety
+/// As for [`copy_words`].
+#[inline(always)]
+unsafe fn copy_pairs<const WORDS: usize>(source: *const Word, target: *mut Word) {
+    if WORDS == 1 {
+        // SAFETY: by the contract of this function.
+        return unsafe { copy_words::<1>(source, target) };
+    }
+    for i in (0..WORDS).step_by(2) {
+        // SAFETY: see above.
+        unsafe { target.add(i).cast::<Pair>().write(source.add(i).cast::<Pair>().read()) };
+    }
+}
+
+type Pair = [u8; 16];
+
+/// Copies two words: two loads and one store.
+///
+/// # Safety
+/// As for [`copy_words`].
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn store_pair(source: *const Word, target: *mut Pair) {
+    use std::arch::x86_64::{_mm_loadh_pd, _mm_loadl_pd, _mm_setzero_pd, _mm_storeu_pd};
+    // SAFETY: by the contract of this function; the instructions are in every processor of the kind, and want
+    // no alignment.
+    unsafe {
+        let low = _mm_loadl_pd(_mm_setzero_pd(), source.cast());
+        // Keeps the compiler from making one load of the two.
+        compiler_fence(Ordering::AcqRel);
+        _mm_storeu_pd(target.cast(), _mm_loadh_pd(low, source.add(1).cast()));
+    }
+}
+
+/// Copies two words: two loads and one store.
+///
+/// # Safety
+/// As for [`copy_words`].
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+unsafe fn store_pair(source: *const Word, target: *mut Pair) {
+    // SAFETY: by the contract of this function.
+    unsafe { target.cast::<[Word; 2]>().write([source.read(), source.add(1).read()]) };
 }
 
 impl Span {
@@ -132,27 +181,22 @@ impl Span {
         count
     }
 
-    /// Whether its bytes can be copied without a call.
+    /// Copies so many words (one or an even number) to a slot of their size, with few registers and no call; to another,
+    /// or from another length, none.
     #[inline(always)]
-    pub fn is_short(&self) -> bool {
-        self.length == 8 || self.length == 64
-    }
-
-    /// Copies a [short](Span::is_short) span to as many bytes; anything else not at all.
-    #[inline(always)]
-    pub fn copy_short_to(&self, target: &mut [u8]) {
-        if self.length == target.len() {
+    pub fn copy_words_to<const WORDS: usize>(&self, slot: &mut [u8]) {
+        if self.length == slot.len() && slot.len() == WORDS * size_of::<Word>() {
             // SAFETY: the range is the span, which its maker vouches for.
-            unsafe { copy_short(self.address, target.as_mut_ptr(), self.length) };
+            unsafe { pair_words::<WORDS>(self.address.cast(), slot.as_mut_ptr().cast()) };
         }
     }
 
-    /// As [`Span::copy_short_to`], the other way.
+    /// As [`Span::copy_words_to`], the other way.
     #[inline(always)]
-    pub fn fill_short(&self, bytes: &[u8]) {
-        if bytes.len() == self.length {
+    pub fn fill_words<const WORDS: usize>(&self, slot: &[u8]) {
+        if self.length == slot.len() && slot.len() == WORDS * size_of::<Word>() {
             // SAFETY: see above.
-            unsafe { copy_short(bytes.as_ptr(), self.address, self.length) };
+            unsafe { copy_pairs::<WORDS>(slot.as_ptr().cast(), self.address.cast()) };
         }
     }
 

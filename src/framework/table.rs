@@ -87,10 +87,10 @@ pub(super) fn slot_of(handle: Handle, kind: Kind) -> Result<&'static Slot, Error
     slot::find(handle.slot()).ok_or_else(|| refused(handle))
 }
 
-/// As [`slot_of`], without an excuse.
+/// As [`slot_of`], without an excuse, and none in the child of a fork.
 #[inline(always)]
 pub(super) fn usual_slot_of(handle: Handle, kind: Kind) -> Option<&'static Slot> {
-    if handle.is_kind(kind) { slot::find(handle.slot()) } else { None }
+    if handle.is_kind(kind) { slot::find_unless_forked(handle.slot()) } else { None }
 }
 
 /// Why a Method on `handle` was refused.

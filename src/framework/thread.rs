@@ -86,6 +86,7 @@ pub fn watch_forks() {
 
 #[cfg(unix)]
 mod signals {
+    use super::super::slot;
     use super::{FORKED, Ordering};
 
     /// All signals are blocked on the calling thread while this exists; a thread started meanwhile
@@ -114,6 +115,7 @@ mod signals {
 
     extern "C" fn in_child() {
         FORKED.store(true, Ordering::Relaxed);
+        slot::close_directory();
     }
 
     pub fn watch_forks() {

@@ -11,7 +11,6 @@ use crate::framework::ends::{End, Ends};
 use crate::framework::handle::Kind;
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
-use crate::framework::sync::pause;
 use crate::framework::table::Object;
 
 /// What a write does when the ring is full.
@@ -103,15 +102,16 @@ fn check(segments: impl Iterator<Item = Segment>, item_size: usize) -> Result<()
 }
 
 impl WriteEnd {
-    /// As [`WriteEnd::write`], of a [short](Span::is_short) source that is an item's size: it stands in a
-    /// Method and calls nothing. `None`: it is not.
+    /// As [`WriteEnd::write`], of an item that is so many words: it stands in a Method and calls nothing.
+    /// `None`: the ring's items are not.
     #[inline(always)]
-    pub fn write_short(&mut self, source: Span) -> Option<Result<(), Refusal>> {
+    pub fn write_words<const WORDS: usize>(&mut self, source: Span) -> Option<Result<(), Refusal>> {
         let (writer, reader) = self.parts();
-        if source.len() != writer.size() {
+        if writer.size() != source.len() {
             return None;
         }
-        Some(writer.write(reader, |slot| source.copy_short_to(slot)).ok_or(Refusal::Full))
+        let fill = |slot: &mut [u8]| source.copy_words_to::<WORDS>(slot);
+        Some(writer.write(reader, fill).ok_or(Refusal::Full))
     }
 
     /// Appends an item.
@@ -147,37 +147,25 @@ impl WriteEnd {
 }
 
 impl ReadEnd {
-    /// As [`ReadEnd::read_unless_early`], to a [short](Span::is_short) target of an item's size: it stands in
-    /// a Method and calls nothing. `None`: it is not.
+    /// As [`ReadEnd::read_unless_early`], to a target of so many words: it stands in a Method and calls
+    /// nothing. `None`: the ring's items are not.
     #[inline(always)]
-    pub fn read_short(&mut self, target: Span) -> Option<Result<(), Refusal>> {
-        if target.len() != self.parts().0.size() {
+    pub fn read_words<const WORDS: usize>(&mut self, target: Span) -> Option<Result<(), Refusal>> {
+        let (reader, writer) = self.parts();
+        if reader.size() != target.len() {
             return None;
         }
-        if self.is_early() {
+        if reader.has_caught_up() {
             return Some(Err(Refusal::Early));
         }
-        let (reader, writer) = self.parts();
-        Some(reader.read(writer, |slot| target.fill_short(slot)).ok_or(Refusal::Empty))
+        let take = |slot: &[u8]| target.fill_words::<WORDS>(slot);
+        Some(reader.read(writer, take).ok_or(Refusal::Empty))
     }
 
     /// As [`ReadEnd::read`], but for [`Refusal::Early`].
     #[inline(always)]
     pub fn read_unless_early(&mut self, target: Span) -> Result<(), Refusal> {
-        if self.is_early() { Err(Refusal::Early) } else { self.read(target) }
-    }
-
-    /// A reader that has caught up waits before it looks for more: here, if nobody else wants the lock.
-    #[inline(always)]
-    fn is_early(&mut self) -> bool {
-        if !self.parts().0.has_caught_up() {
-            return false;
-        }
-        if self.is_owned() {
-            pause();
-            return false;
-        }
-        true
+        if self.parts().0.has_caught_up() { Err(Refusal::Early) } else { self.read(target) }
     }
 
     /// Takes the oldest item.
