@@ -133,15 +133,11 @@ pub unsafe extern "C" fn enumerate(
     value(c"DMF_RingBuffer_Enumerate", dmf_module, || {
         let mut ring = ring_or_inner(dmf_module, lock)?;
         let callback = callback(ring_buffer_entry_callback)?;
-        let mut indices = 0..;
-        ring.lend_each(
-            |ring| ring.item_mut(indices.next()?).map(|item| (item.as_mut_ptr(), item.len())),
-            |(bytes, size)| {
-                let context = ring_buffer_entry_callback_context;
-                // SAFETY: the program vouches for its callback; the item is locked meanwhile.
-                unsafe { callback(dmf_module, bytes, size as ULONG, context) != 0 }
-            },
-        );
+        ring.lend_items(move |bytes, size| {
+            let context = ring_buffer_entry_callback_context;
+            // SAFETY: the program vouches for its callback; the item is locked meanwhile.
+            unsafe { callback(dmf_module, bytes, size as ULONG, context) != 0 }
+        });
         Ok(())
     })
 }
@@ -177,23 +173,15 @@ pub unsafe extern "C" fn enumerate_to_find_item(
                 "ItemSize is larger than the ring's items",
             ));
         }
-        let mut indices = 0..;
-        ring.lend_each(
-            |ring| {
-                loop {
-                    let item = ring.item_mut(indices.next()?)?;
-                    if wanted.is_start_of(item) {
-                        return Some((item.as_mut_ptr(), item.len()));
-                    }
-                }
-            },
-            |(bytes, size)| {
+        ring.lend_items(|bytes, size| {
+            // SAFETY: the item is locked, and nobody else's meanwhile.
+            if wanted.is_start_of(unsafe { std::slice::from_raw_parts(bytes, size) }) {
                 let context = ring_buffer_entry_callback_context;
-                // SAFETY: the program vouches for its callback; the item is locked meanwhile.
+                // SAFETY: the program vouches for its callback.
                 unsafe { callback(dmf_module, bytes, size as ULONG, context) };
-                true
-            },
-        );
+            }
+            true
+        });
         Ok(())
     })
 }

@@ -73,6 +73,16 @@ pub struct Reader {
     belt: Shared<Belt>,
 }
 
+/// Where somebody is who looks at a belt's items one by one.
+pub struct Walk {
+    /// Items that are still to be looked at, and all of them.
+    left: usize,
+    count: usize,
+    /// Where the next item is, as long as the oldest is there.
+    place: usize,
+    oldest: usize,
+}
+
 // SAFETY: an end reaches the memory of its own slots only, which the belt keeps.
 unsafe impl Send for Writer {}
 // SAFETY: see above.
@@ -270,14 +280,38 @@ impl Reader {
         self.end.left()
     }
 
-    /// Item `index`, counted from the oldest.
-    pub fn item(&mut self, index: usize) -> Option<&mut [u8]> {
-        if index >= self.end.left() && index >= self.count() {
+    /// Begins to look at the items one by one, from the oldest.
+    pub fn walk(&mut self) -> Walk {
+        let count = self.count();
+        Walk { left: count, count, place: self.end.place, oldest: self.end.place }
+    }
+
+    /// The next item of a walk.
+    ///
+    /// # Safety
+    /// The walk is this reader's, and no item was taken off since it began. They may have been moved.
+    #[inline(always)]
+    pub unsafe fn next_item(&mut self, walk: &mut Walk) -> Option<&mut [u8]> {
+        if walk.left == 0 {
             return None;
         }
-        let place = self.end.wrapped(self.end.place + index * self.end.size);
+        if self.end.place != walk.oldest {
+            self.find_again(walk);
+        }
+        let place = walk.place;
+        let next = place + self.end.size;
+        walk.place = if next == self.end.length { 0 } else { next };
+        walk.left -= 1;
         // SAFETY: the slots of all items are the reader's.
         Some(unsafe { self.end.slot(place) })
+    }
+
+    /// The items were moved.
+    #[cold]
+    fn find_again(&self, walk: &mut Walk) {
+        walk.oldest = self.end.place;
+        let index = walk.count - walk.left;
+        walk.place = self.end.wrapped(walk.oldest + index * self.end.size);
     }
 
     /// Shows all items to `take`, oldest first, in one piece or two, and takes them off.
@@ -337,6 +371,34 @@ mod tests {
                 }
                 assert!(reader.read(None, |_| ()).is_none());
             });
+        }
+    }
+
+    #[test]
+    fn a_walk_goes_round_and_finds_items_that_were_moved() {
+        let (mut reader, mut writer) = new(5, 4, true).ok().expect("memory");
+        for item in 0..8u32 {
+            let fill = |slot: &mut [u8]| slot.copy_from_slice(&item.to_ne_bytes());
+            writer.write(Some(&mut reader), fill).expect("the oldest goes");
+        }
+        for moved_at in [8, 3, 4, 5, 6, 7] {
+            let mut walk = reader.walk();
+            for expected in 3..8 {
+                if expected == moved_at {
+                    reader.reorder(&mut writer);
+                }
+                // SAFETY: nothing is taken off.
+                let item = unsafe { reader.next_item(&mut walk) }.expect("five items");
+                assert_eq!(number(item), expected);
+            }
+            // SAFETY: as above.
+            assert!(unsafe { reader.next_item(&mut walk) }.is_none());
+            let fill = |slot: &mut [u8]| slot.copy_from_slice(&8u32.to_ne_bytes());
+            writer.write(Some(&mut reader), fill).expect("the oldest goes");
+            for item in 3..8u32 {
+                let fill = |slot: &mut [u8]| slot.copy_from_slice(&item.to_ne_bytes());
+                writer.write(Some(&mut reader), fill).expect("the oldest goes");
+            }
         }
     }
 

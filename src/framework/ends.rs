@@ -3,6 +3,7 @@
 //!
 //! Where the ends are *joint* the object has no back side, and the front's lock guards both.
 
+use super::belt::{Reader, Writer};
 use super::frames;
 use super::handle::Handle;
 use super::lock::Held;
@@ -209,4 +210,23 @@ where
     F: Joint,
 {
     if frames::holds_lock_of(handle) { table::relock(handle) } else { lock(handle) }
+}
+
+impl Guard<Ends<Reader, Writer>> {
+    /// Shows each item of a belt, from the oldest, to a callback of C, until it is content. The body is out of
+    /// reach of the callback, as in [`Guard::lend`]. A function of its own: its loop needs all registers.
+    #[inline(never)]
+    pub fn lend_items(&mut self, mut callback: impl FnMut(*mut u8, usize) -> bool) {
+        let body = self.body;
+        self.lend(|| {
+            // SAFETY: both ends are locked, and nothing of the body is borrowed while the callback runs.
+            let mut walk = unsafe { (*body).front.walk() };
+            // SAFETY: as above; the callback can move items, but take none.
+            while let Some(item) = unsafe { (*body).front.next_item(&mut walk) } {
+                if !callback(item.as_mut_ptr(), item.len()) {
+                    break;
+                }
+            }
+        });
+    }
 }

@@ -189,24 +189,6 @@ impl<T> Guard<T> {
         self.lent = true;
         frames::within(self.handle, Activity::Enumeration, callback)
     }
-
-    /// Runs a callback of C with the lock held for everything that `next` finds in the body, until it is
-    /// content. The body is out of reach of the callback, as in [`Guard::lend`].
-    pub fn lend_each<C>(
-        &mut self,
-        mut next: impl FnMut(&mut T) -> Option<C>,
-        mut callback: impl FnMut(C) -> bool,
-    ) {
-        let body = self.body;
-        self.lend(|| {
-            // SAFETY: the lock is held; nothing of the body is borrowed while the callback runs.
-            while let Some(found) = next(unsafe { &mut *body }) {
-                if !callback(found) {
-                    break;
-                }
-            }
-        });
-    }
 }
 
 impl<T> Deref for Guard<T> {

@@ -224,11 +224,6 @@ impl RingBuffer {
         self.both().0.size()
     }
 
-    /// Item `index`, counted from the oldest, for a callback that may change its bytes.
-    pub fn item_mut(&mut self, index: usize) -> Option<&mut [u8]> {
-        self.both().0.item(index)
-    }
-
     /// Takes all items; the bytes written.
     pub fn read_all(&mut self, target: Span) -> Result<u32, Error> {
         let (reader, writer) = self.both();
