@@ -3,7 +3,7 @@
 add_test(NAME fuzz.build
   COMMAND "${BASH_PROGRAM}" fuzz/run.sh "${CMAKE_CURRENT_BINARY_DIR}" build
   WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
-set_tests_properties(fuzz.build PROPERTIES FIXTURES_SETUP fuzz SKIP_RETURN_CODE 77 TIMEOUT 900 PROCESSORS 2 RESOURCE_LOCK cargo)
+set_tests_properties(fuzz.build PROPERTIES FIXTURES_SETUP fuzz SKIP_RETURN_CODE 77 TIMEOUT 900 RESOURCE_LOCK cargo)
 
 add_test(NAME fuzz.surface
   COMMAND "${BASH_PROGRAM}" fuzz/run.sh "${CMAKE_CURRENT_BINARY_DIR}" surface
