@@ -38,7 +38,7 @@ static struct
     dev_t Number;
     char DescriptorPath[128]; /* where hidapi looks for it */
     RECORDING Descriptor;     /* and what it gets */
-    /* What fails: the errno, or 0; how many reads succeed before, and how many fail. */
+    /* What fails: the errno, or 0; how many reads get a report before, and how many fail. */
     atomic_int ReadError, ReadsBefore, ReadsFailing;
     atomic_int WriteError, ControlError;
 } device;
@@ -59,15 +59,10 @@ static int fails(int error)
 /* Whether this read fails. */
 static bool takes_fault(void)
 {
-    if (atomic_load(&device.ReadError) == 0)
+    if (atomic_load(&device.ReadError) == 0 || atomic_load(&device.ReadsBefore) > 0)
     {
         return false;
     }
-    if (atomic_fetch_sub(&device.ReadsBefore, 1) > 0)
-    {
-        return false;
-    }
-    atomic_store(&device.ReadsBefore, 0);
     if (atomic_fetch_sub(&device.ReadsFailing, 1) > 0)
     {
         return true;
@@ -94,6 +89,8 @@ ssize_t read(int descriptor, void* buffer, size_t size)
     got = syscall(SYS_read, descriptor, report, sizeof(report));
     if (got > 0)
     {
+        /* Not one that found nothing: the library may look once more whether there is a report. */
+        atomic_fetch_sub(&device.ReadsBefore, 1);
         got = got < (long)size ? got : (long)size;
         memcpy(buffer, report, (size_t)got);
     }
@@ -191,7 +188,7 @@ static void device_sends(ULONG number)
     CHECK_EQUAL(syscall(SYS_write, device.Master, report, sizeof(report)), REPORT);
 }
 
-/* So many reads succeed, so many fail after them. */
+/* So many reads get a report, so many fail after them. */
 static void reads_fail(int error, int before, int failing)
 {
     atomic_store(&device.ReadsBefore, before);
