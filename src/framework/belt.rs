@@ -24,23 +24,32 @@ use super::sync::{AtomicUsize, Ordering};
 use super::thread;
 use std::ptr::NonNull;
 
-/// What both ends see. Each counter is alone in its pair of cache lines: whoever looks at it takes these
-/// away from the end that counts.
+/// What both ends see. What each publishes is alone in its pair of cache lines: whoever looks at it takes
+/// these away from the end that writes there.
 struct Belt {
-    written: Published,
-    read: Published,
+    written: Written,
+    read: Read,
     count: usize,
     /// What the ends work on.
     _memory: Block,
 }
 
+/// What the writer publishes.
 #[derive(Default)]
 #[repr(align(128))]
-struct Published {
-    /// Slots that the end has passed.
+struct Written {
+    /// Slots that it has passed.
     passed: AtomicUsize,
     /// The thread that has used it last.
     thread: AtomicUsize,
+}
+
+/// What the reader publishes.
+#[derive(Default)]
+#[repr(align(128))]
+struct Read {
+    /// Slots that it has passed.
+    passed: AtomicUsize,
 }
 
 /// Where an end is.
@@ -117,6 +126,13 @@ impl End {
         unsafe { std::slice::from_raw_parts_mut(self.first.add(place).as_ptr(), self.size) }
     }
 
+    /// The place behind that of a slot.
+    #[inline(always)]
+    fn behind(&self, place: usize) -> usize {
+        let next = place + self.size;
+        if next == self.length { 0 } else { next }
+    }
+
     /// A place that may lie behind the memory's end, by less than its length.
     #[inline(always)]
     fn wrapped(&self, place: usize) -> usize {
@@ -130,8 +146,7 @@ impl End {
     #[inline(always)]
     unsafe fn step(&mut self, usage: impl FnOnce(&mut [u8])) {
         // Computed before the bytes are copied: they could be these very fields, for all the compiler knows.
-        let next = self.place + self.size;
-        let next = if next == self.length { 0 } else { next };
+        let next = self.behind(self.place);
         // SAFETY: by the contract of this function.
         usage(unsafe { self.slot(self.place) });
         self.place = next;
@@ -299,8 +314,7 @@ impl Reader {
             self.find_again(walk);
         }
         let place = walk.place;
-        let next = place + self.end.size;
-        walk.place = if next == self.end.length { 0 } else { next };
+        walk.place = self.end.behind(place);
         walk.left -= 1;
         // SAFETY: the slots of all items are the reader's.
         Some(unsafe { self.end.slot(place) })
