@@ -5,7 +5,6 @@
 //! nobody wants reports of is not read. Nothing but the end of a target waits for a slice.
 
 use super::request::{Claim, Outcome};
-use super::request_state::Holder;
 use super::target::{Core, State};
 use crate::framework::frames::{self, Activity};
 use crate::framework::handle::Handle;
@@ -227,7 +226,7 @@ fn deliver_from_backlog(core: &Core) {
     if state.backlog.is_empty() {
         return;
     }
-    let Some(claim) = state.reads.claim(Holder::Transport) else { return };
+    let Some(claim) = core.claim_read(&mut state) else { return };
     let information = state.backlog.pop(|report| claim.output.fill(report)).unwrap_or(0);
     drop(state);
     claim.complete(Outcome { status: Status::SUCCESS, information });

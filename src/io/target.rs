@@ -147,6 +147,10 @@ fn add(counter: &AtomicU64, count: u64) {
     counter.fetch_add(count, Ordering::Relaxed);
 }
 
+fn is_here(thread: &AtomicUsize) -> bool {
+    thread.load(Ordering::Relaxed) == thread::current_id()
+}
+
 /// What a target and its users hold together.
 pub struct Core {
     pub layout: Layout,
@@ -195,6 +199,9 @@ pub struct State {
     removal_told: bool,
     /// Nobody has wanted reports since then. Whoever takes it forgets what was kept meanwhile.
     pub paused: Option<Instant>,
+    /// It began with a report that is still being delivered: who asks for the next one in its callback
+    /// misses none.
+    delivering_last: bool,
     /// How often what was kept was forgotten ([`Kept`]).
     forgets: u64,
     /// The thread sleeps, and is to forget when it wakes.
@@ -267,6 +274,7 @@ impl Core {
                 removal: None,
                 removal_told: false,
                 paused: Some(Instant::now()),
+                delivering_last: false,
                 forgets: 0,
                 asleep: false,
                 carried: false,
@@ -331,7 +339,10 @@ impl Core {
     /// It has done it, and no callback runs on it any more.
     pub(super) fn has_performed(&self) {
         self.performing.store(false, Ordering::SeqCst);
-        if self.state.lock().closed {
+        let mut state = self.state.lock();
+        state.delivering_last = false;
+        if state.closed {
+            drop(state);
             tree::tell();
         }
     }
@@ -378,6 +389,14 @@ impl Core {
         self.own_thread.store(thread::current_id(), Ordering::Relaxed);
     }
 
+    /// Whether the calling thread is the target's.
+    fn is_own_thread(&self) -> bool {
+        match self.carrier.get() {
+            Some(carrier) => carrier.is_this_thread(),
+            None => is_here(&self.own_thread),
+        }
+    }
+
     /// The calling thread is the target's worker.
     pub(super) fn operates_here(&self) {
         self.operating_thread.store(thread::current_id(), Ordering::Relaxed);
@@ -385,11 +404,9 @@ impl Core {
 
     /// Whether waiting for such a Request would be waiting for the calling thread.
     pub fn would_wait_for_itself(&self, operation: Operation) -> bool {
-        let is_here = |thread: &AtomicUsize| thread.load(Ordering::Relaxed) == thread::current_id();
-        match (self.device.route(operation), self.carrier.get()) {
-            (Ok(Route::Operation), _) => is_here(&self.operating_thread),
-            (_, Some(carrier)) => carrier.is_this_thread(),
-            (_, None) => is_here(&self.own_thread),
+        match self.device.route(operation) {
+            Ok(Route::Operation) => is_here(&self.operating_thread),
+            _ => self.is_own_thread(),
         }
     }
 
@@ -430,9 +447,12 @@ impl Core {
             && !state.removed
             && state.paused.take().is_some()
         {
-            state.backlog.clear();
-            if let Some(forgets) = kept.forget() {
-                state.forgets = forgets;
+            let goes_on = std::mem::take(&mut state.delivering_last) && self.is_own_thread();
+            if !goes_on {
+                state.backlog.clear();
+                if let Some(forgets) = kept.forget() {
+                    state.forgets = forgets;
+                }
             }
             // There is nothing more to wait for.
             state.asleep = false;
@@ -448,10 +468,7 @@ impl Core {
 
     /// Has the target looked at because something has changed.
     fn stir(&self, mut state: MutexGuard<'_, State>) {
-        if !state.is_wanted() && (self.carrier.get().is_some() || self.kept.get().is_some()) {
-            // Whoever reads may still be busy when somebody wants reports again.
-            state.paused.get_or_insert_with(Instant::now);
-        }
+        self.begin_pause(&mut state);
         let Some(carrier) = self.carrier.get() else {
             drop(state);
             self.changed.notify_all();
@@ -468,6 +485,17 @@ impl Core {
             drop(state);
             carrier.kick();
         }
+    }
+
+    /// Notes when nobody wants reports any more: whoever reads may still be busy when somebody does
+    /// again. True: the pause begins here.
+    fn begin_pause(&self, state: &mut State) -> bool {
+        let is_kept = self.kept.get().is_some();
+        let begins = is_kept && state.paused.is_none() && !state.is_wanted();
+        if begins {
+            state.paused = Some(Instant::now());
+        }
+        begins
     }
 
     /// The thread does not sleep any more, or there is nothing to wait for.
@@ -549,6 +577,16 @@ impl Core {
         }
     }
 
+    /// Claims the oldest read, for the report that it is given on the target's thread.
+    pub(super) fn claim_read(&self, state: &mut State) -> Option<Claim> {
+        let claim = state.reads.claim(Holder::Transport)?;
+        // Before its completion: another thread may ask for the next report at once.
+        if self.begin_pause(state) {
+            state.delivering_last = true;
+        }
+        Some(claim)
+    }
+
     /// Gives a report to the oldest read, or keeps it. One that was read before the last
     /// [`Kept::forget`] is forgotten with the others.
     pub(super) fn deliver(&self, report: &[u8], forgets: u64) {
@@ -556,7 +594,7 @@ impl Core {
         if forgets < state.forgets {
             return;
         }
-        let Some(claim) = state.reads.claim(Holder::Transport) else {
+        let Some(claim) = self.claim_read(&mut state) else {
             if state.backlog.push(report) {
                 add(&self.statistics.dropped, 1);
             }

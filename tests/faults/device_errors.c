@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/hidraw.h>
+#include <semaphore.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
@@ -469,6 +470,112 @@ TEST(a_read_that_fails_otherwise_is_the_end_of_the_device_and_everybody_is_told)
     }
 }
 
+/* ------------------------------------------------------------------------------------------------ single reads */
+
+/* Two reads, one after the other, of a device that sends a report in between. */
+static struct
+{
+    DMFMODULE Module;
+    UCHAR Report[REPORT + 1];
+    bool ReadsOn; /* the first read's callback sends the second read */
+    sem_t Inside, Leave;
+    atomic_uint Ends;
+    ULONG Numbers[2]; /* of the reports that they got */
+} single;
+
+/* What the device has sent has arrived, and nobody has read it. */
+static void a_report_waits(void)
+{
+    int bytes = 0;
+    EVENTUALLY(syscall(SYS_ioctl, device.Slave, FIONREAD, &bytes) == 0 && bytes == REPORT);
+}
+
+static EVT_DMF_ContinuousRequestTarget_SendCompletion TakesReport;
+
+static void single_read(void)
+{
+    CHECK_SUCCESS(DMF_ContinuousRequestTarget_Send(single.Module, NULL, 0, single.Report, sizeof(single.Report),
+                                                   ContinuousRequestTarget_RequestType_Read, 0, 0, TakesReport, NULL));
+}
+
+static VOID TakesReport(DMFMODULE DmfModule, VOID* ClientRequestContext, VOID* InputBuffer, size_t InputBufferBytesWritten,
+                        VOID* OutputBuffer, size_t OutputBufferBytesRead, NTSTATUS CompletionStatus)
+{
+    unsigned end = atomic_load(&single.Ends);
+
+    (void)DmfModule, (void)ClientRequestContext, (void)InputBuffer, (void)InputBufferBytesWritten, (void)OutputBuffer;
+    CHECK_SUCCESS(CompletionStatus);
+    CHECK_EQUAL(OutputBufferBytesRead, sizeof(single.Report));
+    single.Numbers[end % 2] = single.Report[1];
+    atomic_store(&single.Ends, end + 1);
+    if (end != 0)
+    {
+        return;
+    }
+    if (single.ReadsOn)
+    {
+        device_sends(2);
+        a_report_waits();
+        single_read();
+        return;
+    }
+    sem_post(&single.Inside);
+    sem_wait(&single.Leave);
+}
+
+/* The first read has got the report 1. */
+static WDFIOTARGET single_begins(bool reads_on)
+{
+    WDFIOTARGET target = target_open();
+
+    single.Module = stream_create();
+    single.ReadsOn = reads_on;
+    atomic_store(&single.Ends, 0);
+    CHECK_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(single.Module, target));
+    single_read();
+    device_sends(1);
+    EVENTUALLY(atomic_load(&single.Ends) > 0);
+    CHECK_EQUAL(single.Numbers[0], 1);
+    return target;
+}
+
+static void single_ends(WDFIOTARGET target)
+{
+    EVENTUALLY(atomic_load(&single.Ends) == 2);
+    WdfObjectDelete(single.Module);
+    WdfObjectDelete(target);
+    MISUSE_IGNORE();
+}
+
+TEST(a_report_that_comes_between_two_reads_is_forgotten)
+{
+    sem_init(&single.Inside, 0, 0);
+    sem_init(&single.Leave, 0, 0);
+    for (unsigned round = 0; round < harness_rounds(20); round++)
+    {
+        WDFIOTARGET target = single_begins(false);
+
+        /* The second read is there before the thread that has completed the first one goes on. */
+        sem_wait(&single.Inside);
+        device_sends(2);
+        a_report_waits();
+        single_read();
+        device_sends(3);
+        sem_post(&single.Leave);
+        single_ends(target);
+        CHECK_EQUAL(single.Numbers[1], 3);
+    }
+}
+
+TEST(a_read_that_is_sent_in_the_callback_of_another_gets_the_next_report)
+{
+    for (unsigned round = 0; round < harness_rounds(20); round++)
+    {
+        single_ends(single_begins(true));
+        CHECK_EQUAL(single.Numbers[1], 2);
+    }
+}
+
 /* ---------------------------------------------------------------------------------- writes and control requests */
 
 static NTSTATUS status_of(int error)
@@ -618,6 +725,8 @@ int main(void)
     RUN(a_read_that_fails_in_passing_is_made_again_and_loses_nothing);
     RUN(an_interrupted_read_does_not_hide_that_reports_may_be_missing);
     RUN(a_read_that_fails_otherwise_is_the_end_of_the_device_and_everybody_is_told);
+    RUN(a_report_that_comes_between_two_reads_is_forgotten);
+    RUN(a_read_that_is_sent_in_the_callback_of_another_gets_the_next_report);
     RUN(a_write_or_a_control_request_that_fails_has_the_status_of_its_errno);
     RUN(targets_may_be_deleted_in_the_callbacks_of_each_others_writes);
     device_remove();
