@@ -3,35 +3,31 @@
 use super::boundary::{not_null, put, span, status, value};
 use super::object::device_of;
 use super::types::*;
-use crate::framework::frames::{self, Activity};
+use crate::framework::frames;
 use crate::framework::handle::Handle;
-use crate::framework::memory::{Shared, try_box};
 use crate::framework::status::{Error, Status};
 use crate::framework::table::Ref;
 use crate::framework::tree::Choices;
-use crate::io::request::{Operation, Outcome, Owner, Request};
+use crate::io::request::{Completion, Operation, Outcome, Request};
 use std::time::Duration;
 
-/// The program's completion callback.
-struct Completion {
-    callback: PEVT_DMF_Request_Completion,
-    context: usize,
-}
-
-impl Owner for Completion {
-    fn completed(&self, request: Ref<Request>, _tag: usize, outcome: Outcome, _abandoned: bool) {
-        let Some(callback) = self.callback else { return };
-        frames::within(request.handle, Activity::Callback, || {
-            // SAFETY: the program vouches for its callback.
-            unsafe {
-                callback(
-                    request.handle.to_c(),
-                    outcome.status.0,
-                    outcome.information,
-                    std::ptr::with_exposed_provenance_mut(self.context),
-                );
-            }
-        });
+/// Calls the program's completion callback.
+fn call(callback: usize, context: usize, request: Handle, outcome: Outcome) {
+    if callback == 0 {
+        return;
+    }
+    // SAFETY: `create` stored such a callback, and the program vouches for it.
+    unsafe {
+        let callback = std::mem::transmute::<
+            *const (),
+            unsafe extern "C" fn(WDFREQUEST, NTSTATUS, ULONG_PTR, *mut VOID),
+        >(std::ptr::with_exposed_provenance(callback));
+        callback(
+            request.to_c(),
+            outcome.status.0,
+            outcome.information,
+            std::ptr::with_exposed_provenance_mut(context),
+        );
     }
 }
 
@@ -67,12 +63,15 @@ pub unsafe extern "C" fn create(
                 span(output_buffer, output_length, "OutputBuffer is NULL")?,
             )
         };
-        let completion =
-            Completion { callback: evt_completion, context: context.expose_provenance() };
-        let owner = Shared::new(try_box(completion)? as Box<dyn Owner>)?;
+        let completion = Completion {
+            call,
+            callback: evt_completion
+                .map_or(0, |callback| (callback as *const ()).expose_provenance()),
+            context: context.expose_provenance(),
+        };
         let choices = Choices { parent: device_of(device)?, ..Choices::default() };
         let operation = Operation::Ioctl(io_control_code);
-        let made = Ref::<Request>::of_program(choices, owner, operation, input, output)?;
+        let made = Ref::<Request>::of_program(choices, completion, operation, input, output)?;
         // SAFETY: the caller's pointer, not NULL.
         unsafe { put(request, made.handle.to_c()) };
         Ok(())

@@ -22,7 +22,6 @@ use crate::framework::status::{Error, Status};
 use crate::framework::sync::{Condvar, Mutex};
 use crate::framework::table::{Guard, Object, Ref};
 use crate::framework::tree::{self, Choices};
-use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 /// What a Request asks of a target.
@@ -65,6 +64,42 @@ pub trait Owner: Send + Sync {
 /// An owner, shared by its Requests.
 pub type SharedOwner = Shared<Box<dyn Owner>>;
 
+/// The program's completion callback.
+#[derive(Clone, Copy)]
+pub struct Completion {
+    /// Calls it.
+    pub call: fn(callback: usize, context: usize, request: Handle, outcome: Outcome),
+    pub callback: usize,
+    pub context: usize,
+}
+
+/// Who made a Request, and is told of its completion.
+#[derive(Clone)]
+enum Maker {
+    /// A part of the library; the tag is what it knows the Request by.
+    Library(SharedOwner, usize),
+    Program(Completion),
+}
+
+impl Maker {
+    fn completed(&self, request: Ref<Request>, outcome: Outcome, abandoned: bool) {
+        match self {
+            Self::Library(owner, tag) => owner.completed(request, *tag, outcome, abandoned),
+            Self::Program(Completion { call, callback, context }) => {
+                frames::within(request.handle, Activity::Callback, || {
+                    call(*callback, *context, request.handle, outcome);
+                });
+            }
+        }
+    }
+
+    fn give_back(&self, buffers: Limbo) {
+        if let Self::Library(owner, _) = self {
+            owner.give_back(buffers);
+        }
+    }
+}
+
 /// A queue that wants to be told of cancellations.
 pub trait Canceler: Send + Sync {
     /// The Request has left the queue and is held; whoever is called sees to its completion.
@@ -85,8 +120,7 @@ pub struct Request {
     pub output: Span,
     pub information: usize,
     status: Status,
-    owner: SharedOwner,
-    tag: usize,
+    maker: Maker,
     /// For which of its owner's rounds it was armed.
     round: u64,
     canceler: Option<SharedCanceler>,
@@ -94,8 +128,6 @@ pub struct Request {
     limbo: Limbo,
     /// Its buffers are the library's, and may be left to a target.
     may_be_left: bool,
-    /// The program made it, and deletes it.
-    is_programs: bool,
     /// Who has it, or had it last.
     holder: Holder,
     /// The completion runs, or has run.
@@ -112,7 +144,7 @@ impl Object for Request {
 
     // A stream sends the same Request again and again, from one thread.
     fn is_ownable(&self) -> bool {
-        !self.is_programs
+        !self.is_programs()
     }
 
     fn close(&mut self, _handle: Handle) {
@@ -160,12 +192,12 @@ fn not_held() -> Error {
 impl Ref<Request> {
     /// Makes a Request of the library's own.
     pub fn alone(owner: SharedOwner) -> Result<Self, Error> {
-        Ok(Self::new(tree::create(Choices::default(), Request::new(owner, 0))?))
+        Ok(Self::new(tree::create(Choices::default(), Request::new(Maker::Library(owner, 0)))?))
     }
 
     /// Makes a Request of the library's own whose buffers are the library's, too.
     pub fn of_stream(owner: SharedOwner, tag: usize) -> Result<Self, Error> {
-        let mut request = Request::new(owner, tag);
+        let mut request = Request::new(Maker::Library(owner, tag));
         request.may_be_left = true;
         Ok(Self::new(tree::create(Choices::default(), request)?))
     }
@@ -173,16 +205,15 @@ impl Ref<Request> {
     /// Makes a Request of the program's.
     pub fn of_program(
         choices: Choices,
-        owner: SharedOwner,
+        completion: Completion,
         operation: Operation,
         input: Span,
         output: Span,
     ) -> Result<Self, Error> {
-        let mut request = Request::new(owner, 0);
+        let mut request = Request::new(Maker::Program(completion));
         request.operation = operation;
         request.input = input;
         request.output = output;
-        request.is_programs = true;
         Ok(Self::new(tree::create(choices, request)?))
     }
 
@@ -219,7 +250,7 @@ impl Ref<Request> {
     /// Idle to Queued. A queue that wants to be told of cancellations is one of the program's Requests.
     pub fn enqueue(&self, canceler: Option<SharedCanceler>) -> Result<Queued, Error> {
         let mut request = self.lock()?;
-        if canceler.is_some() && !request.is_programs {
+        if canceler.is_some() && !request.is_programs() {
             return Err(Error::misuse(
                 Status::INVALID_DEVICE_STATE,
                 "the Request belongs to the library",
@@ -325,9 +356,9 @@ impl Ref<Request> {
         let end = request.machine.complete().map_err(|()| not_held())?;
         if end.is_none() {
             // The sender has had its completion; this was the target letting go.
-            let (owner, limbo) = (request.owner.clone(), std::mem::take(&mut request.limbo));
+            let (maker, limbo) = (request.maker.clone(), std::mem::take(&mut request.limbo));
             drop(request);
-            owner.give_back(limbo);
+            maker.give_back(limbo);
             self.discard();
             return Ok(());
         }
@@ -375,9 +406,9 @@ impl Ref<Request> {
             request.status = Status::CANCELLED;
             self.tell(request, Outcome::failed(Status::CANCELLED), false);
         } else if abandoned {
-            let (owner, limbo) = (request.owner.clone(), std::mem::take(&mut request.limbo));
+            let (maker, limbo) = (request.maker.clone(), std::mem::take(&mut request.limbo));
             drop(request);
-            owner.give_back(limbo);
+            maker.give_back(limbo);
         }
     }
 
@@ -407,17 +438,14 @@ impl Ref<Request> {
 
     /// Runs the completion, without the lock. From the moment that this gives it up the Request may be
     /// deleted: by the target that had it, or by a program that saw it completed.
-    fn tell(&self, request: impl Deref<Target = Request>, outcome: Outcome, abandoned: bool) {
-        let (owner, tag, is_programs) = (request.owner.clone(), request.tag, request.is_programs);
+    fn tell(&self, mut request: Guard<Request>, outcome: Outcome, abandoned: bool) {
+        let (maker, is_programs) = (request.maker.clone(), request.is_programs());
+        request.telling = true;
         drop(request);
+        maker.completed(*self, outcome, abandoned);
         if !is_programs {
-            return owner.completed(*self, tag, outcome, abandoned);
+            return;
         }
-        // From here on the program may delete the Request.
-        if let Ok(mut request) = self.lock() {
-            request.telling = true;
-        }
-        owner.completed(*self, tag, outcome, abandoned);
         // The completion may have deleted the Request.
         if let Ok(mut request) = self.lock() {
             request.told = true;
@@ -567,7 +595,7 @@ fn tell_waiters() {
 }
 
 impl Request {
-    fn new(owner: SharedOwner, tag: usize) -> Self {
+    fn new(maker: Maker) -> Self {
         Self {
             machine: Machine::new(),
             operation: Operation::Read,
@@ -575,14 +603,12 @@ impl Request {
             output: Span::EMPTY,
             information: 0,
             status: Status::PENDING,
-            owner,
-            tag,
+            maker,
             round: 0,
             canceler: None,
             routine: None,
             limbo: [None, None],
             may_be_left: false,
-            is_programs: false,
             holder: Holder::Client,
             telling: false,
             told: false,
@@ -591,9 +617,14 @@ impl Request {
         }
     }
 
+    /// The program made it, and deletes it.
+    fn is_programs(&self) -> bool {
+        matches!(self.maker, Maker::Program(_))
+    }
+
     /// Nobody but the library may complete one of its own that is not submitted.
     fn is_idle_in_the_library(&self) -> bool {
-        !self.is_programs && self.machine.is_idle()
+        !self.is_programs() && self.machine.is_idle()
     }
 }
 
@@ -607,7 +638,7 @@ pub fn check_delete(handle: Handle) -> Result<(), Error> {
         // Whatever is wrong with the handle, deletion says it.
         return Ok(());
     };
-    if !request.is_programs {
+    if !request.is_programs() {
         return Err(Error::misuse(
             Status::INVALID_DEVICE_STATE,
             "the Request belongs to the library",

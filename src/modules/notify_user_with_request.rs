@@ -21,12 +21,12 @@ use crate::framework::memory::{Shared, try_box};
 use crate::framework::slab::Shape;
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
-use crate::framework::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering};
+use crate::framework::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::framework::table::{Object, Ref};
 use crate::framework::tree::Draft;
 use crate::framework::{timer, tree};
 use crate::io::queue::{Pushed, RequestQueue};
-use crate::io::request::{Canceler, Request, SharedCanceler};
+use crate::io::request::{Canceler, Claim, Request, SharedCanceler};
 use crate::io::request_state::Holder;
 
 /// What the Module is configured to do.
@@ -159,6 +159,19 @@ impl NotifyUserWithRequest {
 
     /// Queues a Request; never looks at data.
     pub fn request_add(&self, request: Ref<Request>) -> Result<(), Error> {
+        self.add(request).map(drop)
+    }
+
+    /// Queues a Request and tries to complete one with data.
+    pub fn request_process(&self, request: Ref<Request>) -> Result<(), Error> {
+        self.data()?;
+        let requests = self.add(request)?;
+        self.shared.pair(requests);
+        Ok(())
+    }
+
+    /// Queues a Request. One that was canceled before has been told so.
+    fn add(&self, request: Ref<Request>) -> Result<MutexGuard<'_, Requests>, Error> {
         let inner = &self.shared;
         let mut requests = inner.requests.lock();
         if requests.pending >= inner.config.most_requests {
@@ -172,19 +185,12 @@ impl NotifyUserWithRequest {
         }
         let pushed = requests.queue.push(request, Some(self.canceler.clone()))?;
         requests.pending += 1;
-        if pushed == Pushed::Canceled {
-            drop(requests);
-            self.canceler.canceled(request);
+        if pushed == Pushed::Waits {
+            return Ok(requests);
         }
-        Ok(())
-    }
-
-    /// Queues a Request and tries to complete one with data.
-    pub fn request_process(&self, request: Ref<Request>) -> Result<(), Error> {
-        self.data()?;
-        self.request_add(request)?;
-        self.shared.pair();
-        Ok(())
+        drop(requests);
+        self.canceler.canceled(request);
+        Ok(inner.requests.lock())
     }
 
     /// Queues a copy of the data, zeros if there is none, and tries to complete a Request with the
@@ -204,7 +210,7 @@ impl NotifyUserWithRequest {
         let timestamp = if inner.config.time_stamping { timer::now() } else { 0 };
         Note { callback, status, timestamp }.write(&entry);
         pools.consumer.put(entry, End::Tail);
-        inner.pair();
+        inner.pair(inner.requests.lock());
         Ok(())
     }
 
@@ -280,21 +286,18 @@ impl Inner {
     }
 
     /// Completes the oldest Request with the oldest data, if there is one of each.
-    fn pair(&self) {
+    fn pair(&self, mut requests: MutexGuard<'_, Requests>) {
         let Some(pools) = self.data else { return };
-        let (request, entry) = {
-            let mut requests = self.requests.lock();
-            if requests.queue.is_empty() {
-                return;
-            }
-            let Ok(entry) = pools.consumer.get() else { return };
-            let Some(claim) = requests.queue.claim(Holder::Client) else {
-                pools.consumer.put(entry, End::Head);
-                return;
-            };
-            requests.pending -= 1;
-            (claim.request, entry)
+        if requests.queue.is_empty() {
+            return;
+        }
+        let Ok(entry) = pools.consumer.get() else { return };
+        let Some(Claim { request, .. }) = requests.queue.claim(Holder::Client) else {
+            pools.consumer.put(entry, End::Head);
+            return;
         };
+        requests.pending -= 1;
+        drop(requests);
         let view = entry.view();
         let Note { callback, status, .. } = Note::read(Span::of_context(view));
         let data = view.buffer.as_ptr();

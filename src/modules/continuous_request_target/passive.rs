@@ -116,7 +116,7 @@ impl PassiveLane {
             };
             match completed {
                 Completed::Lane { lane, outcome, output } => {
-                    self.stream.completed(lane, outcome, output);
+                    self.stream.completed(lane, outcome, output, None);
                 }
                 Completed::Send(finished) => {
                     self.expect_less();

@@ -72,6 +72,19 @@ impl Control {
     fn sends(&self) -> bool {
         self.started && !self.finishing
     }
+
+    fn standing(&self, index: usize) -> Standing {
+        let live = self.started && self.lanes[index].epoch == self.epoch;
+        Standing { live, sends: self.sends() }
+    }
+}
+
+/// How things stand for a lane whose Request has ended.
+#[derive(Clone, Copy)]
+pub struct Standing {
+    /// The lane is of this epoch.
+    live: bool,
+    sends: bool,
 }
 
 struct Lane {
@@ -148,10 +161,10 @@ pub struct Lanes {
 
 impl Owner for Lanes {
     fn completed(&self, request: Ref<Request>, lane: usize, outcome: Outcome, abandoned: bool) {
-        let kept = self.stream.take_back(request, lane, outcome, abandoned);
+        let (output, now) = self.stream.take_back(request, lane, outcome, abandoned);
         match &self.passive {
-            Some(passive) => passive.post(Completed::Lane { lane, outcome, output: kept }),
-            None => self.stream.completed(lane, outcome, kept),
+            Some(passive) => passive.post(Completed::Lane { lane, outcome, output }),
+            None => self.stream.completed(lane, outcome, output, Some(now)),
         }
     }
 
@@ -457,9 +470,10 @@ impl Stream {
         index: usize,
         outcome: Outcome,
         abandoned: bool,
-    ) -> Option<Buffer> {
-        let (input, output) = {
+    ) -> (Option<Buffer>, Standing) {
+        let (input, output, standing) = {
             let mut control = self.control.lock();
+            let standing = control.standing(index);
             if let (Some(target), Some(operation)) = (&control.target, self.operation) {
                 target.count(operation, outcome);
             }
@@ -467,29 +481,35 @@ impl Stream {
             if abandoned {
                 lane.request = None;
             }
-            (lane.input.take(), lane.output.take())
+            (lane.input.take(), lane.output.take(), standing)
         };
         if abandoned {
             let [input, output] = request.leave([input, output]);
             self.give_back_input(input);
             self.give_back(output);
-            return None;
+            return (None, standing);
         }
         self.give_back_input(input);
-        output
+        (output, standing)
     }
 
-    /// The rest of a completion, where the Client's callbacks run.
-    pub fn completed(&self, index: usize, outcome: Outcome, output: Option<Buffer>) {
-        frames::within(self.handle, Activity::Callback, || self.go_on(index, outcome, output));
+    /// The rest of a completion, where the Client's callbacks run. `now`: how things stand, if that was
+    /// looked at just now.
+    pub fn completed(
+        &self,
+        index: usize,
+        outcome: Outcome,
+        output: Option<Buffer>,
+        now: Option<Standing>,
+    ) {
+        frames::within(self.handle, Activity::Callback, || {
+            let standing = now.unwrap_or_else(|| self.control.lock().standing(index));
+            self.go_on(index, outcome, output, standing);
+        });
     }
 
-    fn go_on(&self, index: usize, outcome: Outcome, output: Option<Buffer>) {
-        let (live, sends) = {
-            let control = self.control.lock();
-            let live = control.started && control.lanes[index].epoch == control.epoch;
-            (live, control.sends())
-        };
+    fn go_on(&self, index: usize, outcome: Outcome, output: Option<Buffer>, standing: Standing) {
+        let Standing { live, sends } = standing;
         // What stopping cancels is not shown.
         let go_on = if live && (sends || outcome.status != Status::CANCELLED) {
             self.show(output, outcome)
