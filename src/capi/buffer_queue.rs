@@ -10,11 +10,11 @@ use super::types::*;
 use crate::framework::buffer::{self, Buffer, ClientBuffer};
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::memory::try_box;
-use crate::framework::status::{Error, Status};
+use crate::framework::status::{Error, Status, set_last_status};
 use crate::framework::table::{self, Ref};
 use crate::framework::tree;
-use crate::modules::buffer_pool::End;
-use crate::modules::buffer_queue::{BufferQueue, Cleanup, Pools, pools};
+use crate::modules::buffer_pool::{self, BufferPool, End};
+use crate::modules::buffer_queue::{BufferQueue, Cleanup, Pools, pools, try_pools};
 use std::ffi::CStr;
 
 /// Configuration of a BufferQueue.
@@ -114,6 +114,11 @@ fn queue(module: DMFMODULE) -> Result<Pools, Error> {
     pools(Handle::of_visible(module))
 }
 
+#[inline(always)]
+fn usual_queue(module: DMFMODULE) -> Option<Pools> {
+    try_pools(Handle::from_c(module))
+}
+
 /// The context of one of the queue's buffers.
 ///
 /// Parameters: ClientBuffer; ClientBufferContext: gets its context, never NULL, also when contexts have no
@@ -150,6 +155,7 @@ pub unsafe extern "C" fn count(dmf_module: DMFMODULE) -> ULONG {
 }
 
 /// Hands a buffer to the Client and reports an overrun that is found on it.
+#[inline(never)]
 pub fn hand_out(method: &'static CStr, module: DMFMODULE, buffer: Buffer) -> ClientBuffer {
     let overrun = buffer.check().err();
     let client = buffer.into_client();
@@ -167,6 +173,71 @@ unsafe fn give(client: ClientBuffer, buffer: *mut *mut VOID, context: *mut *mut 
     }
 }
 
+/// Takes the first buffer of one of the queue's pools.
+///
+/// # Safety
+/// The pointers are the caller's, or NULL.
+#[inline(always)]
+unsafe fn take_first(
+    method: &'static CStr,
+    module: DMFMODULE,
+    which: fn(Pools) -> Ref<BufferPool>,
+    client_buffer: *mut *mut VOID,
+    context: *mut *mut VOID,
+) -> NTSTATUS {
+    match take_at_once(module, which, client_buffer) {
+        Some(Some(buffer)) => {
+            let client = if buffer.is_intact() {
+                buffer.into_client()
+            } else {
+                hand_out(method, module, buffer)
+            };
+            // SAFETY: the caller's pointers.
+            unsafe { give(client, client_buffer, context) };
+            Status::SUCCESS.0
+        }
+        Some(None) => refuse(method, module),
+        None => take_first_or_refuse(method, module, which, client_buffer, context),
+    }
+}
+
+#[inline(always)]
+fn take_at_once(
+    module: DMFMODULE,
+    which: fn(Pools) -> Ref<BufferPool>,
+    client_buffer: *mut *mut VOID,
+) -> Option<Option<Buffer>> {
+    if client_buffer.is_null() {
+        return None;
+    }
+    which(usual_queue(module)?).try_get()
+}
+
+#[cold]
+#[inline(never)]
+fn refuse(method: &'static CStr, module: DMFMODULE) -> NTSTATUS {
+    status(method, module, || Err(buffer_pool::empty()))
+}
+
+#[cold]
+#[inline(never)]
+fn take_first_or_refuse(
+    method: &'static CStr,
+    module: DMFMODULE,
+    which: fn(Pools) -> Ref<BufferPool>,
+    client_buffer: *mut *mut VOID,
+    context: *mut *mut VOID,
+) -> NTSTATUS {
+    status(method, module, || {
+        let pools = queue(module)?;
+        not_null(client_buffer, "ClientBuffer is NULL")?;
+        let client = hand_out(method, module, which(pools).get()?);
+        // SAFETY: the caller's pointers.
+        unsafe { give(client, client_buffer, context) };
+        Ok(())
+    })
+}
+
 /// Takes the first buffer of the Consumer.
 ///
 /// Parameters: ClientBuffer: gets the buffer; ClientBufferContext: may be NULL; gets its context.
@@ -181,14 +252,10 @@ pub unsafe extern "C" fn dequeue(
     client_buffer_context: *mut *mut VOID,
 ) -> NTSTATUS {
     const METHOD: &CStr = c"DMF_BufferQueue_Dequeue";
-    status(METHOD, dmf_module, || {
-        let pools = queue(dmf_module)?;
-        not_null(client_buffer, "ClientBuffer is NULL")?;
-        let client = hand_out(METHOD, dmf_module, pools.consumer.get()?);
-        // SAFETY: the caller's pointers.
-        unsafe { give(client, client_buffer, client_buffer_context) };
-        Ok(())
-    })
+    // SAFETY: the caller's pointers.
+    unsafe {
+        take_first(METHOD, dmf_module, |pools| pools.consumer, client_buffer, client_buffer_context)
+    }
 }
 
 /// As DMF_BufferQueue_Dequeue, with a memory descriptor of the buffer (Type Handle, Offsets NULL).
@@ -222,17 +289,40 @@ pub unsafe extern "C" fn dequeue_with_memory_descriptor(
     })
 }
 
-fn enqueue_at(
-    method: &'static CStr,
+#[inline(always)]
+fn enqueue_at(method: &'static CStr, module: DMFMODULE, client_buffer: *mut VOID, end: End) {
+    if put_at_once(module, |pools| pools.consumer, client_buffer, end).is_some() {
+        return set_last_status(Status::SUCCESS);
+    }
+    give_back(method, module, move || {
+        let pools = queue(module)?;
+        not_null(client_buffer, "ClientBuffer is NULL")?;
+        pools.consumer.put_from_client(client_buffer.addr(), end)
+    });
+}
+
+#[inline(always)]
+fn put_at_once(
     module: DMFMODULE,
+    which: fn(Pools) -> Ref<BufferPool>,
     client_buffer: *mut VOID,
     end: End,
-) -> Result<(), Error> {
-    let pools = queue(module)?;
-    not_null(client_buffer, "ClientBuffer is NULL")?;
-    let overrun = pools.consumer.put_from_client(client_buffer.addr(), end)?;
-    report(method, module, overrun);
-    Ok(())
+) -> Option<()> {
+    which(usual_queue(module)?).try_put_from_client(client_buffer.addr(), end)
+}
+
+/// The ordinary way of a Method that gives a buffer back. An overrun that is found is reported.
+#[cold]
+#[inline(never)]
+fn give_back(
+    method: &'static CStr,
+    module: DMFMODULE,
+    put: impl FnOnce() -> Result<Option<Error>, Error>,
+) {
+    value(method, module, || {
+        report(method, module, put()?);
+        Ok(())
+    })
 }
 
 /// Puts a buffer of this queue at the tail of the Consumer.
@@ -241,15 +331,13 @@ fn enqueue_at(
 /// Memory: the buffer is the queue's. Any thread. Source: Dmf_BufferQueue.md, Enqueue.
 #[unsafe(export_name = "DMF_BufferQueue_Enqueue")]
 pub unsafe extern "C" fn enqueue(dmf_module: DMFMODULE, client_buffer: *mut VOID) {
-    const METHOD: &CStr = c"DMF_BufferQueue_Enqueue";
-    value(METHOD, dmf_module, || enqueue_at(METHOD, dmf_module, client_buffer, End::Tail))
+    enqueue_at(c"DMF_BufferQueue_Enqueue", dmf_module, client_buffer, End::Tail)
 }
 
 /// As DMF_BufferQueue_Enqueue, at the head. Source: Dmf_BufferQueue.md, EnqueueAtHead.
 #[unsafe(export_name = "DMF_BufferQueue_EnqueueAtHead")]
 pub unsafe extern "C" fn enqueue_at_head(dmf_module: DMFMODULE, client_buffer: *mut VOID) {
-    const METHOD: &CStr = c"DMF_BufferQueue_EnqueueAtHead";
-    value(METHOD, dmf_module, || enqueue_at(METHOD, dmf_module, client_buffer, End::Head))
+    enqueue_at(c"DMF_BufferQueue_EnqueueAtHead", dmf_module, client_buffer, End::Head)
 }
 
 /// Puts a buffer at the tail of the Consumer; when its timer expires before somebody takes it, it is taken out
@@ -327,14 +415,10 @@ pub unsafe extern "C" fn fetch(
     client_buffer_context: *mut *mut VOID,
 ) -> NTSTATUS {
     const METHOD: &CStr = c"DMF_BufferQueue_Fetch";
-    status(METHOD, dmf_module, || {
-        let pools = queue(dmf_module)?;
-        not_null(client_buffer, "ClientBuffer is NULL")?;
-        let client = hand_out(METHOD, dmf_module, pools.producer.get()?);
-        // SAFETY: the caller's pointers.
-        unsafe { give(client, client_buffer, client_buffer_context) };
-        Ok(())
-    })
+    // SAFETY: the caller's pointers.
+    unsafe {
+        take_first(METHOD, dmf_module, |pools| pools.producer, client_buffer, client_buffer_context)
+    }
 }
 
 /// Moves what the Consumer holds now to the Producer, head first; the cleanup callback sees each buffer. Any
@@ -353,12 +437,12 @@ pub unsafe extern "C" fn flush(dmf_module: DMFMODULE) {
 /// buffer that is not this queue's or not the Client's. Any thread. Source: Dmf_BufferQueue.md, Reuse.
 #[unsafe(export_name = "DMF_BufferQueue_Reuse")]
 pub unsafe extern "C" fn reuse(dmf_module: DMFMODULE, client_buffer: *mut VOID) {
-    const METHOD: &CStr = c"DMF_BufferQueue_Reuse";
-    value(METHOD, dmf_module, || {
+    if put_at_once(dmf_module, |pools| pools.producer, client_buffer, End::Tail).is_some() {
+        return set_last_status(Status::SUCCESS);
+    }
+    give_back(c"DMF_BufferQueue_Reuse", dmf_module, move || {
         not_null_after(client_buffer, "ClientBuffer is NULL", || queue(dmf_module).map(drop))?;
         let queue = Ref::<BufferQueue>::new(Handle::of_visible(dmf_module));
-        let overrun = queue.reuse_from_client(client_buffer.addr())?;
-        report(METHOD, dmf_module, overrun);
-        Ok(())
-    })
+        queue.reuse_from_client(client_buffer.addr())
+    });
 }

@@ -77,16 +77,22 @@ fn client_view(meta: &Meta) -> ClientBuffer {
 }
 
 /// Only the Client gives buffers back, and only those it has.
+#[inline(always)]
+fn try_take(meta: &Meta) -> Option<Buffer> {
+    let taken = meta.holder.compare_exchange(
+        holder::CLIENT,
+        holder::LIBRARY,
+        Ordering::Acquire,
+        Ordering::Relaxed,
+    );
+    taken.is_ok().then(|| Buffer(NonNull::from(meta)))
+}
+
 fn take(meta: &Meta) -> Result<Buffer, Error> {
-    meta.holder
-        .compare_exchange(holder::CLIENT, holder::LIBRARY, Ordering::Acquire, Ordering::Relaxed)
-        .map(|_| Buffer(NonNull::from(meta)))
-        .map_err(|_| {
-            Error::misuse(
-                Status::INVALID_PARAMETER,
-                "the buffer is not the Client's: it is in a list already, or was freed",
-            )
-        })
+    try_take(meta).ok_or(Error::misuse(
+        Status::INVALID_PARAMETER,
+        "the buffer is not the Client's: it is in a list already, or was freed",
+    ))
 }
 
 impl Buffer {
@@ -131,6 +137,16 @@ impl Buffer {
         Some(allowed(slab).and_then(|()| take(unsafe { meta.as_ref() })))
     }
 
+    /// As [`Buffer::from_client_near`], for a buffer of `source` and without an excuse.
+    #[inline(always)]
+    pub fn try_from_client_near(address: usize, home: &Home, source: Handle) -> Option<Buffer> {
+        // SAFETY: the home keeps its slab.
+        let slab = unsafe { home.0?.as_ref() };
+        let meta = slab.at(address).filter(|_| slab.source() == source)?;
+        // SAFETY: the meta lies in its slab.
+        try_take(unsafe { meta.as_ref() })
+    }
+
     /// Hands the buffer to the Client.
     #[inline]
     pub fn into_client(self) -> ClientBuffer {
@@ -162,6 +178,12 @@ impl Buffer {
     #[inline]
     pub fn zero(&self) {
         self.meta().zero();
+    }
+
+    /// Whether nobody wrote beyond the buffer's or the context's end.
+    #[inline(always)]
+    pub fn is_intact(&self) -> bool {
+        self.meta().is_intact()
     }
 
     /// An error, to be reported, if somebody wrote beyond the buffer's or the context's end.

@@ -5,6 +5,13 @@ use super::buffer::{Buffer, ClientBuffer};
 use super::slab::Meta;
 use std::ptr::NonNull;
 
+/// Where a buffer goes in a list.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Head,
+    Tail,
+}
+
 /// See the file's head. Dropped, it frees its buffers.
 #[derive(Default)]
 pub struct List {
@@ -47,9 +54,14 @@ impl List {
     }
 
     #[inline]
-    pub fn push_front(&mut self, buffer: Buffer) {
-        let meta = buffer.into_meta();
-        self.link(meta, None, self.head);
+    pub fn push(&mut self, buffer: Buffer, end: End) {
+        match end {
+            End::Head => {
+                let meta = buffer.into_meta();
+                self.link(meta, None, self.head);
+            }
+            End::Tail => self.push_back(buffer),
+        }
     }
 
     #[inline]

@@ -217,6 +217,14 @@ impl Slab {
     /// The meta of buffer `index`.
     pub fn meta(&self, index: usize) -> NonNull<Meta> {
         assert!(index < self.count);
+        // SAFETY: just looked at.
+        unsafe { self.meta_unchecked(index) }
+    }
+
+    /// # Safety
+    /// There is a buffer of that index.
+    #[inline(always)]
+    unsafe fn meta_unchecked(&self, index: usize) -> NonNull<Meta> {
         // SAFETY: the metas follow the slab's head in the same allocation.
         unsafe { NonNull::from(self).add(1).cast::<Meta>().add(index) }
     }
@@ -248,9 +256,15 @@ impl Slab {
         // Exact for every offset below 2^32, and offsets beyond are divided.
         let index = match u32::try_from(offset) {
             Ok(offset) => ((u128::from(offset) * u128::from(self.reciprocal)) >> 64) as usize,
-            Err(_) => offset / self.stride,
+            Err(_) => self.far_index(offset),
         };
-        (index * self.stride == offset).then(|| self.meta(index))
+        // SAFETY: an offset below `count` strides is that of a buffer below `count`.
+        (index * self.stride == offset).then(|| unsafe { self.meta_unchecked(index) })
+    }
+
+    #[cold]
+    fn far_index(&self, offset: usize) -> usize {
+        offset.checked_div(self.stride).unwrap_or(0)
     }
 
     /// Keeps the slab until [`Slab::release`].
@@ -357,7 +371,7 @@ impl Meta {
     }
 
     /// Zeroes what the Client may have written. The caller owns the buffer.
-    #[inline]
+    #[inline(always)]
     pub fn zero(&self) {
         if !self.dirty.replace(false) {
             return;
@@ -369,21 +383,36 @@ impl Meta {
         }
     }
 
-    /// Whether both sentinels stand, and puts them back if not. The caller owns the buffer.
+    /// Where the sentinels lie: right behind the buffer and the context.
+    #[inline(always)]
+    fn sentinels(&self) -> [NonNull<[u8; 8]>; 2] {
+        // SAFETY: both lie in the buffer's stride.
+        unsafe {
+            [
+                self.buffer().add(self.buffer_size() as usize).cast(),
+                self.context().add(self.context_size() as usize).cast(),
+            ]
+        }
+    }
+
+    /// Whether both sentinels stand. The caller owns the buffer.
+    #[inline(always)]
+    pub fn is_intact(&self) -> bool {
+        // SAFETY: they are the slab's.
+        self.sentinels().iter().all(|place| unsafe { place.read_unaligned() } == SENTINEL)
+    }
+
+    /// As [`Meta::is_intact`], and puts the sentinels back if not.
     #[inline]
     pub fn check_sentinels(&self) -> bool {
-        // SAFETY: the sentinels lie right behind the buffer and the context.
-        unsafe {
-            let first = self.buffer().add(self.buffer_size() as usize);
-            let second = self.context().add(self.context_size() as usize);
-            let intact = first.cast::<[u8; 8]>().read_unaligned() == SENTINEL
-                && second.cast::<[u8; 8]>().read_unaligned() == SENTINEL;
-            if !intact {
-                put_sentinel(first);
-                put_sentinel(second);
+        let is_intact = self.is_intact();
+        if !is_intact {
+            for place in self.sentinels() {
+                // SAFETY: it is the slab's.
+                unsafe { put_sentinel(place.cast()) };
             }
-            intact
         }
+        is_intact
     }
 
     /// Gives the buffer's memory up.

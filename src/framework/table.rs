@@ -208,11 +208,11 @@ impl<T> DerefMut for Guard<T> {
     }
 }
 
-impl<T> Drop for Guard<T> {
-    #[inline]
-    fn drop(&mut self) {
+impl<T> Guard<T> {
+    #[inline(always)]
+    fn release(&self) {
         let Some(held) = self.held else { return };
-        // SAFETY: the guard was made with the lock held.
+        // SAFETY: the guard was made with the lock held, and goes away.
         unsafe { held.unlock() };
         if let Some(held_back) = self.held_back {
             // SAFETY: as above.
@@ -221,6 +221,20 @@ impl<T> Drop for Guard<T> {
         if self.lent {
             frames::settle();
         }
+    }
+
+    /// As dropping it; always inlined, which what the compiler makes of a drop is not.
+    #[inline(always)]
+    pub fn unlock(self) {
+        self.release();
+        std::mem::forget(self);
+    }
+}
+
+impl<T> Drop for Guard<T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.release();
     }
 }
 
@@ -249,17 +263,30 @@ impl Drop for Kept {
 /// locking them.
 #[inline]
 pub fn links<T: Object>(handle: Handle) -> Result<[Handle; 2], Error> {
-    let slot = slot_of(handle, T::KIND)?;
+    links_in(slot_of(handle, T::KIND)?, handle).ok_or_else(|| refused(handle))
+}
+
+/// As [`links`], of what is not hidden and without an excuse.
+#[inline(always)]
+pub fn try_links<T: Object>(handle: Handle) -> Option<[Handle; 2]> {
+    if handle.is_hidden() {
+        return None;
+    }
+    links_in(usual_slot_of(handle, T::KIND)?, handle)
+}
+
+#[inline(always)]
+fn links_in(slot: &Slot, handle: Handle) -> Option<[Handle; 2]> {
     // The links are written before the handle appears and after it has gone, so links that were read
     // between two looks at the handle are this object's.
     if slot.front.handle.load(Ordering::Acquire) == handle.0 {
         let links = [0, 1].map(|i| Handle(slot.links[i].load(Ordering::Relaxed)));
         fence(Ordering::Acquire);
         if slot.front.handle.load(Ordering::Relaxed) == handle.0 {
-            return Ok(links);
+            return Some(links);
         }
     }
-    Err(refused(handle))
+    None
 }
 
 /// As [`enter`], also while the object closes if the thread is in one of its callbacks.

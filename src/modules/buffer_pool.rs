@@ -16,10 +16,11 @@
 use crate::framework::alarms::Alarms;
 use crate::framework::buffer::{Buffer, ClientBuffer, Home};
 use crate::framework::handle::{Handle, Kind};
+pub use crate::framework::list::End;
 use crate::framework::list::{List, Place};
 use crate::framework::slab::{Alarm, Owners, Shape, Slab};
 use crate::framework::status::{Error, Status};
-use crate::framework::table::{Guard, Kept, Object, Ref};
+use crate::framework::table::{self, Guard, Kept, Object, Ref};
 use crate::framework::timer;
 use crate::framework::tree::Draft;
 
@@ -29,13 +30,6 @@ pub struct Settings {
     pub count: u32,
     pub shape: Shape,
     pub look_aside: bool,
-}
-
-/// Where a buffer goes in a list.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    Head,
-    Tail,
 }
 
 /// What an enumeration does with the buffer it has just shown, and whether it goes on.
@@ -143,18 +137,32 @@ impl BufferPool {
         self.list.len()
     }
 
+    /// The Source whose buffers alone may be put here.
+    #[inline]
+    fn only(&self, handle: Handle) -> Option<Handle> {
+        match (&self.source, self.queue) {
+            (Some(_), _) => Some(handle),
+            (None, queue) => queue.map(|queue| queue.only),
+        }
+    }
+
     /// Whether a buffer of that slab may be put here.
     #[inline]
     fn admits(&self, handle: Handle, slab: &Slab) -> Result<(), Error> {
-        let only = match (&self.source, self.queue) {
-            (Some(_), _) => handle,
-            (None, Some(queue)) => queue.only,
-            (None, None) => return Ok(()),
-        };
-        if slab.source() == only {
+        if self.only(handle).is_none_or(|only| slab.source() == only) {
             return Ok(());
         }
         Err(Error::misuse(Status::INVALID_PARAMETER, "the buffer belongs to another Source"))
+    }
+
+    fn makes_more(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.settings.look_aside)
+    }
+
+    /// Whether more buffers exist than were configured.
+    #[inline]
+    fn is_grown(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.allocated > source.settings.count)
     }
 
     /// Takes what the Client gives back; nothing changes unless that is one of its buffers and may be
@@ -179,8 +187,8 @@ impl BufferPool {
     /// Puts a buffer into the list; gives it back if the pool has shrunk by it.
     #[inline]
     fn put(&mut self, buffer: Buffer, end: End) -> Option<Buffer> {
-        if let Some(source) = &mut self.source
-            && source.allocated > source.settings.count
+        if self.is_grown()
+            && let Some(source) = &mut self.source
         {
             source.allocated -= 1;
             if buffer.is_single() {
@@ -189,10 +197,7 @@ impl BufferPool {
             source.spare.push_back(buffer);
             return None;
         }
-        match end {
-            End::Head => self.list.push_front(buffer),
-            End::Tail => self.list.push_back(buffer),
-        }
+        self.list.push(buffer, end);
         None
     }
 
@@ -312,12 +317,31 @@ impl Ref<BufferPool> {
         let buffer = match got {
             Got::Buffer(buffer) => buffer,
             Got::Grow(shape, owners) => self.grow(shape, owners)?,
-            Got::Nothing => return Err(Error::new(Status::UNSUCCESSFUL, "the pool is empty")),
+            Got::Nothing => return Err(empty()),
         };
         if is_source {
             buffer.zero();
         }
         Ok(buffer)
+    }
+
+    /// As [`Ref::get`], if that takes no more than the pool's list and lock: short enough to stand in a
+    /// Method. `Some(None)`: the pool is empty, and makes no buffer.
+    #[inline(always)]
+    pub fn try_get(&self) -> Option<Option<Buffer>> {
+        let mut pool = table::try_lock::<BufferPool>(self.handle)?;
+        if !pool.alarms.is_empty() {
+            return None;
+        }
+        let Some(buffer) = pool.list.pop_front() else {
+            return if pool.makes_more() { None } else { Some(None) };
+        };
+        let is_source = pool.source.is_some();
+        pool.unlock();
+        if is_source {
+            buffer.zero();
+        }
+        Some(Some(buffer))
     }
 
     #[cold]
@@ -350,6 +374,25 @@ impl Ref<BufferPool> {
             Err(error) => return free_after_close(self.handle, address, error).map(|()| None),
         };
         put_back(pool, address, end)
+    }
+
+    /// As [`Ref::put_from_client`], if that takes no more than the pool's list and lock, and nothing is to
+    /// be reported, nor shown before.
+    #[inline(always)]
+    pub fn try_put_from_client(&self, address: usize, end: End) -> Option<()> {
+        let mut pool = table::try_lock::<BufferPool>(self.handle)?;
+        if pool.sealed || pool.shown_before || pool.is_grown() {
+            return None;
+        }
+        let only = pool.only(self.handle)?;
+        let buffer = Buffer::try_from_client_near(address, &pool.home, only)?;
+        if !buffer.is_intact() {
+            buffer.into_client();
+            return None;
+        }
+        pool.list.push(buffer, end);
+        pool.unlock();
+        Some(())
     }
 
     /// From now on [`Ref::put_unshown`] leaves buffers to the queue.
@@ -511,6 +554,12 @@ impl BufferPool {
         let at = self.alarms.stop(place)?;
         Some(at.saturating_sub(timer::now()))
     }
+}
+
+/// The refusal of a pool without a buffer.
+#[cold]
+pub fn empty() -> Error {
+    Error::new(Status::UNSUCCESSFUL, "the pool is empty")
 }
 
 /// Puts into a locked pool what the Client has at `address`; what is superfluous is freed unlocked.

@@ -104,6 +104,13 @@ pub fn pools(queue: Handle) -> Result<Pools, Error> {
     Ok(Pools { producer: Ref::new(producer), consumer: Ref::new(consumer) })
 }
 
+/// As [`pools`], of a queue that is not hidden and without an excuse.
+#[inline(always)]
+pub fn try_pools(queue: Handle) -> Option<Pools> {
+    let [producer, consumer] = table::try_links::<BufferQueue>(queue)?;
+    Some(Pools { producer: Ref::new(producer), consumer: Ref::new(consumer) })
+}
+
 impl Ref<BufferQueue> {
     /// Gives back to the Producer what the Client has at `address`; see [`BufferQueue::reuse`]. A queue
     /// that closes or is gone frees its own buffer.
