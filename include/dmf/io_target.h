@@ -240,7 +240,8 @@ void DMF_HID_OPEN_PARAMS_INIT(DMF_HID_OPEN_PARAMS* Params);
 /**
  * Opens the first HID device that matches, as a target. The first byte of every report is its ID (0
  * for devices without IDs). Reports that come while no stream is started and no read is pending are
- * forgotten; a read that is sent in the callback of another one, not on a passive thread, misses none.
+ * forgotten; a read that is sent in the callback of another one misses none, unless that is a passive
+ * thread's or another thread has sent one meanwhile.
  *
  * Parameters: Device: parent, may be NULL; Params; Target: gets the handle, NULL on failure.
  * Returns STATUS_SUCCESS; STATUS_OBJECT_NAME_NOT_FOUND (no such path); STATUS_NO_SUCH_DEVICE (no device

@@ -438,14 +438,17 @@ impl Ref<Request> {
 
     /// Runs the completion, without the lock. From the moment that this gives it up the Request may be
     /// deleted: by the target that had it, or by a program that saw it completed.
-    fn tell(&self, mut request: Guard<Request>, outcome: Outcome, abandoned: bool) {
+    fn tell(&self, request: Guard<Request>, outcome: Outcome, abandoned: bool) {
         let (maker, is_programs) = (request.maker.clone(), request.is_programs());
-        request.telling = true;
         drop(request);
-        maker.completed(*self, outcome, abandoned);
         if !is_programs {
-            return;
+            return maker.completed(*self, outcome, abandoned);
         }
+        // From here on the program may delete the Request.
+        if let Ok(mut request) = self.lock() {
+            request.telling = true;
+        }
+        maker.completed(*self, outcome, abandoned);
         // The completion may have deleted the Request.
         if let Ok(mut request) = self.lock() {
             request.told = true;

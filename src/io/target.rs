@@ -199,9 +199,9 @@ pub struct State {
     removal_told: bool,
     /// Nobody has wanted reports since then. Whoever takes it forgets what was kept meanwhile.
     pub paused: Option<Instant>,
-    /// It began with a report that is still being delivered: who asks for the next one in its callback
-    /// misses none.
-    delivering_last: bool,
+    /// A read is being completed on the target's thread, and no stream has stopped since: who asks for
+    /// the next report in its callback misses none.
+    delivering: bool,
     /// How often what was kept was forgotten ([`Kept`]).
     forgets: u64,
     /// The thread sleeps, and is to forget when it wakes.
@@ -274,7 +274,7 @@ impl Core {
                 removal: None,
                 removal_told: false,
                 paused: Some(Instant::now()),
-                delivering_last: false,
+                delivering: false,
                 forgets: 0,
                 asleep: false,
                 carried: false,
@@ -340,7 +340,7 @@ impl Core {
     pub(super) fn has_performed(&self) {
         self.performing.store(false, Ordering::SeqCst);
         let mut state = self.state.lock();
-        state.delivering_last = false;
+        state.delivering = false;
         if state.closed {
             drop(state);
             tree::tell();
@@ -447,8 +447,7 @@ impl Core {
             && !state.removed
             && state.paused.take().is_some()
         {
-            let goes_on = std::mem::take(&mut state.delivering_last) && self.is_own_thread();
-            if !goes_on {
+            if !(state.delivering && self.is_own_thread()) {
                 state.backlog.clear();
                 if let Some(forgets) = kept.forget() {
                     state.forgets = forgets;
@@ -468,7 +467,7 @@ impl Core {
 
     /// Has the target looked at because something has changed.
     fn stir(&self, mut state: MutexGuard<'_, State>) {
-        self.begin_pause(&mut state);
+        self.note_pause(&mut state);
         let Some(carrier) = self.carrier.get() else {
             drop(state);
             self.changed.notify_all();
@@ -488,14 +487,11 @@ impl Core {
     }
 
     /// Notes when nobody wants reports any more: whoever reads may still be busy when somebody does
-    /// again. True: the pause begins here.
-    fn begin_pause(&self, state: &mut State) -> bool {
-        let is_kept = self.kept.get().is_some();
-        let begins = is_kept && state.paused.is_none() && !state.is_wanted();
-        if begins {
+    /// again.
+    fn note_pause(&self, state: &mut State) {
+        if self.kept.get().is_some() && state.paused.is_none() && !state.is_wanted() {
             state.paused = Some(Instant::now());
         }
-        begins
     }
 
     /// The thread does not sleep any more, or there is nothing to wait for.
@@ -518,6 +514,7 @@ impl Core {
         state.streams -= 1;
         if state.streams == 0 {
             state.backlog.clear();
+            state.delivering = false;
             // The thread is to notice the pause when it begins.
             self.stir(state);
         }
@@ -581,9 +578,8 @@ impl Core {
     pub(super) fn claim_read(&self, state: &mut State) -> Option<Claim> {
         let claim = state.reads.claim(Holder::Transport)?;
         // Before its completion: another thread may ask for the next report at once.
-        if self.begin_pause(state) {
-            state.delivering_last = true;
-        }
+        self.note_pause(state);
+        state.delivering = true;
         Some(claim)
     }
 

@@ -478,6 +478,10 @@ static struct
     DMFMODULE Module;
     UCHAR Report[REPORT + 1];
     bool ReadsOn; /* the first read's callback sends the second read */
+    bool Cancels; /* and cancels another one before */
+    RequestTarget_DmfRequestCancel Other;
+    UCHAR OtherReport[REPORT + 1];
+    atomic_uint Canceled;
     sem_t Inside, Leave;
     atomic_uint Ends;
     ULONG Numbers[2]; /* of the reports that they got */
@@ -490,7 +494,16 @@ static void a_report_waits(void)
     EVENTUALLY(syscall(SYS_ioctl, device.Slave, FIONREAD, &bytes) == 0 && bytes == REPORT);
 }
 
-static EVT_DMF_ContinuousRequestTarget_SendCompletion TakesReport;
+static EVT_DMF_ContinuousRequestTarget_SendCompletion TakesReport, IsCanceled;
+
+static VOID IsCanceled(DMFMODULE DmfModule, VOID* ClientRequestContext, VOID* InputBuffer, size_t InputBufferBytesWritten,
+                       VOID* OutputBuffer, size_t OutputBufferBytesRead, NTSTATUS CompletionStatus)
+{
+    (void)DmfModule, (void)ClientRequestContext, (void)InputBuffer, (void)InputBufferBytesWritten, (void)OutputBuffer;
+    CHECK_STATUS(CompletionStatus, STATUS_CANCELLED);
+    CHECK_EQUAL(OutputBufferBytesRead, 0);
+    atomic_fetch_add(&single.Canceled, 1);
+}
 
 static void single_read(void)
 {
@@ -516,6 +529,10 @@ static VOID TakesReport(DMFMODULE DmfModule, VOID* ClientRequestContext, VOID* I
     {
         device_sends(2);
         a_report_waits();
+        if (single.Cancels)
+        {
+            CHECK(DMF_ContinuousRequestTarget_Cancel(single.Module, single.Other));
+        }
         single_read();
         return;
     }
@@ -524,15 +541,23 @@ static VOID TakesReport(DMFMODULE DmfModule, VOID* ClientRequestContext, VOID* I
 }
 
 /* The first read has got the report 1. */
-static WDFIOTARGET single_begins(bool reads_on)
+static WDFIOTARGET single_begins(bool reads_on, bool cancels)
 {
     WDFIOTARGET target = target_open();
 
     single.Module = stream_create();
     single.ReadsOn = reads_on;
+    single.Cancels = cancels;
     atomic_store(&single.Ends, 0);
+    atomic_store(&single.Canceled, 0);
     CHECK_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(single.Module, target));
     single_read();
+    if (cancels)
+    {
+        CHECK_SUCCESS(DMF_ContinuousRequestTarget_SendEx_2025(
+            single.Module, NULL, 0, single.OtherReport, sizeof(single.OtherReport), ContinuousRequestTarget_RequestType_Read, 0,
+            0, IsCanceled, NULL, &single.Other));
+    }
     device_sends(1);
     EVENTUALLY(atomic_load(&single.Ends) > 0);
     CHECK_EQUAL(single.Numbers[0], 1);
@@ -553,7 +578,7 @@ TEST(a_report_that_comes_between_two_reads_is_forgotten)
     sem_init(&single.Leave, 0, 0);
     for (unsigned round = 0; round < harness_rounds(20); round++)
     {
-        WDFIOTARGET target = single_begins(false);
+        WDFIOTARGET target = single_begins(false, false);
 
         /* The second read is there before the thread that has completed the first one goes on. */
         sem_wait(&single.Inside);
@@ -571,8 +596,18 @@ TEST(a_read_that_is_sent_in_the_callback_of_another_gets_the_next_report)
 {
     for (unsigned round = 0; round < harness_rounds(20); round++)
     {
-        single_ends(single_begins(true));
+        single_ends(single_begins(true, false));
         CHECK_EQUAL(single.Numbers[1], 2);
+    }
+}
+
+TEST(so_does_one_that_is_sent_after_another_was_canceled_there)
+{
+    for (unsigned round = 0; round < harness_rounds(20); round++)
+    {
+        single_ends(single_begins(true, true));
+        CHECK_EQUAL(single.Numbers[1], 2);
+        CHECK_EQUAL(atomic_load(&single.Canceled), 1);
     }
 }
 
@@ -727,6 +762,7 @@ int main(void)
     RUN(a_read_that_fails_otherwise_is_the_end_of_the_device_and_everybody_is_told);
     RUN(a_report_that_comes_between_two_reads_is_forgotten);
     RUN(a_read_that_is_sent_in_the_callback_of_another_gets_the_next_report);
+    RUN(so_does_one_that_is_sent_after_another_was_canceled_there);
     RUN(a_write_or_a_control_request_that_fails_has_the_status_of_its_errno);
     RUN(targets_may_be_deleted_in_the_callbacks_of_each_others_writes);
     device_remove();

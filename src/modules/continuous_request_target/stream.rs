@@ -487,7 +487,8 @@ impl Stream {
             let [input, output] = request.leave([input, output]);
             self.give_back_input(input);
             self.give_back(output);
-            return (None, standing);
+            // Giving back may have called the Client.
+            return (None, self.control.lock().standing(index));
         }
         self.give_back_input(input);
         (output, standing)
