@@ -114,6 +114,8 @@ fn queue(module: DMFMODULE) -> Result<Pools, Error> {
     pools(Handle::of_visible(module))
 }
 
+/// As [`queue`], for what is done at once: what [`at_once`](super::boundary::at_once) asks for holds here
+/// and below, in functions, since a closure that two Methods share is not inlined.
 #[inline(always)]
 fn usual_queue(module: DMFMODULE) -> Option<Pools> {
     try_pools(Handle::from_c(module))
@@ -201,6 +203,7 @@ unsafe fn take_first(
     }
 }
 
+/// `None`: the Method goes its ordinary way. `Some(None)`: the pool is empty.
 #[inline(always)]
 fn take_at_once(
     module: DMFMODULE,
@@ -289,6 +292,7 @@ pub unsafe extern "C" fn dequeue_with_memory_descriptor(
     })
 }
 
+/// Puts a buffer into the Consumer.
 #[inline(always)]
 fn enqueue_at(method: &'static CStr, module: DMFMODULE, client_buffer: *mut VOID, end: End) {
     if put_at_once(module, |pools| pools.consumer, client_buffer, end).is_some() {
@@ -301,6 +305,7 @@ fn enqueue_at(method: &'static CStr, module: DMFMODULE, client_buffer: *mut VOID
     });
 }
 
+/// `None`: the Method goes its ordinary way, and nothing has changed.
 #[inline(always)]
 fn put_at_once(
     module: DMFMODULE,
