@@ -59,6 +59,21 @@ struct Verdict {
 };
 std::vector<Verdict> verdicts(const std::vector<Group>& groups);
 
+// What measuring may take in all, so many times, with the waiting for quiet moments; see quiet.cpp.
+class Patience {
+public:
+    Patience(double seconds, size_t measurements) : left_(seconds * 1e9), expected_(measurements) {}
+    // What `run` says when nobody else uses the processors; if it takes too long, when they are used least.
+    double measure(unsigned cores, const std::function<double()>& run);
+    size_t all() const { return all_; }
+    // Those that somebody disturbed.
+    size_t disturbed() const { return disturbed_; }
+
+private:
+    double left_;
+    size_t expected_, all_ = 0, disturbed_ = 0;
+};
+
 // Instructions for each operation.
 struct Count {
     const Case* which;
@@ -70,9 +85,10 @@ bool counting();
 void begin_counting();
 void run_counted(const std::string& only);
 
-void print(const std::vector<Group>& groups, unsigned rounds);
+void print(const std::vector<Group>& groups, unsigned rounds, const Patience& patience);
 void print(const std::vector<Count>& counts);
-void save(const char* path, const std::vector<Group>& groups, unsigned rounds, const std::vector<Count>& counts);
+void save(const char* path, const std::vector<Group>& groups, unsigned rounds, const Patience& patience,
+          const std::vector<Count>& counts);
 
 inline std::vector<Case>& cases()
 {

@@ -37,7 +37,7 @@ const char* class_name(Class kind)
     return "";
 }
 
-void print(const std::vector<Group>& groups, unsigned rounds)
+void print(const std::vector<Group>& groups, unsigned rounds, const Patience& patience)
 {
     std::printf("The library's time divided by the peer's; below 1, the library is faster. Medians of %u rounds.\n", rounds);
     std::string row;
@@ -56,6 +56,7 @@ void print(const std::vector<Group>& groups, unsigned rounds)
                         class_name(peer.which->kind), median(all), *low, *high);
         }
     }
+    std::printf("\n%zu of %zu measurements were disturbed by others.\n", patience.disturbed(), patience.all());
     std::printf("\nBars: row, size, ratio, bar, and what it is compared with\n");
     for (const Verdict& one : verdicts(groups))
         std::printf("  %-3s %5s  %6.2f  %5.2f  %-6s  %s\n", one.row.c_str(), one.variant.c_str(), one.ratio, one.limit,
@@ -85,7 +86,8 @@ std::string processor()
 }  // namespace
 
 // One line each, columns separated by tabs, the first says what it is.
-void save(const char* path, const std::vector<Group>& groups, unsigned rounds, const std::vector<Count>& counts)
+void save(const char* path, const std::vector<Group>& groups, unsigned rounds, const Patience& patience,
+          const std::vector<Count>& counts)
 {
     FILE* file = std::fopen(path, "w");
     require(file != nullptr, "the results cannot be written");
@@ -94,6 +96,7 @@ void save(const char* path, const std::vector<Group>& groups, unsigned rounds, c
     std::string release = system.release;
     std::fprintf(file, "machine\t%u cores\t%s\tLinux %s\tglibc %s\tgcc %s\n", std::thread::hardware_concurrency(),
                  processor().c_str(), release.substr(0, release.find_first_not_of("0123456789.")).c_str(), gnu_get_libc_version(), __VERSION__);
+    std::fprintf(file, "disturbed\t%zu\t%zu\n", patience.disturbed(), patience.all());
     for (const Group& group : groups) {
         const Result& ours = group.results[0];
         for (const Result& peer : group.results) {

@@ -39,7 +39,7 @@ if(BENCH_PEERS_FOUND AND BENCH_CDS AND NOT bench_missing AND CMAKE_CXX_COMPILER)
     USES_TERMINAL VERBATIM)
 
   add_executable(dmf_bench EXCLUDE_FROM_ALL
-    benches/main.cpp benches/report.cpp benches/bars.cpp benches/counts.cpp
+    benches/main.cpp benches/report.cpp benches/bars.cpp benches/counts.cpp benches/quiet.cpp
     benches/rings.cpp benches/buffers.cpp benches/packets.cpp benches/requests.cpp benches/timers.cpp benches/objects.cpp
     benches/locks.cpp benches/peers_c.c)
   add_dependencies(dmf_bench bench_crates bench_plain)

@@ -62,11 +62,13 @@ class Line:
 
 
 def read(path):
-    machine, cases, bars, counts = [], [], [], []
+    machine, cases, bars, counts, disturbed = [], [], [], [], []
     for line in pathlib.Path(path).read_text().splitlines():
         kind, *words = line.split("\t")
         if kind == "machine":
             machine = words
+        elif kind == "disturbed":
+            disturbed = words
         elif kind == "case":
             cases.append(Line(words))
         elif kind == "bar":
@@ -76,12 +78,14 @@ def read(path):
     cases.sort(key=lambda case: ORDER.index(case.row))
     bars.sort(key=lambda bar: ORDER.index(bar[0]))
     counts.sort(key=lambda count: (ORDER.index(count[0]), int(count[1])))
-    return machine, cases, bars, counts
+    return machine, disturbed, cases, bars, counts
 
 
-def machine_block(machine, cases):
+def machine_block(machine, disturbed, cases):
     rounds = sorted({case.rounds for case in cases})
-    return f"Measured on {', '.join(machine)}; {' or '.join(map(str, rounds))} rounds."
+    some, of_all = map(int, disturbed)
+    return f"""Measured on {', '.join(machine)}; {' or '.join(map(str, rounds))} rounds.
+Of {of_all:,} measurements {some:,} were taken while others used the processors."""
 
 
 def is_met(ratio, limit):
@@ -230,10 +234,10 @@ def main():
     check = sys.argv[2:] == ["--check"]
     if len(sys.argv) < 2 or (len(sys.argv) > 2 and not check):
         sys.exit("usage: performance.py FILE [--check]")
-    machine, cases, bars, counts = read(sys.argv[1])
+    machine, disturbed, cases, bars, counts = read(sys.argv[1])
     rows, files = rows_block(cases, bars)
     blocks = {
-        "machine": machine_block(machine, cases),
+        "machine": machine_block(machine, disturbed, cases),
         "bars": bars_block(bars),
         "counts": counts_block(counts),
         "rows": rows,

@@ -38,7 +38,7 @@ if [ "$stage" = all ]; then
 fi
 
 if ! command -v cargo >/dev/null; then
-    echo "Rust is missing: install it with rustup (1.88 or later), then run make again." >&2
+    echo "Rust is missing: install it with rustup (1.95 or later), then run make again." >&2
     exit 1
 fi
 

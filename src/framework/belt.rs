@@ -22,6 +22,7 @@ use super::memory::{Block, Shared};
 use super::status::Error;
 use super::sync::{AtomicUsize, Ordering};
 use super::thread;
+use std::hint::cold_path;
 use std::ptr::NonNull;
 
 /// What both ends see. What each publishes is alone in its pair of cache lines: whoever looks at it takes
@@ -147,6 +148,9 @@ impl End {
     unsafe fn step(&mut self, usage: impl FnOnce(&mut [u8])) {
         // Computed before the bytes are copied: they could be these very fields, for all the compiler knows.
         let next = self.behind(self.place);
+        if next == 0 {
+            cold_path();
+        }
         // SAFETY: by the contract of this function.
         usage(unsafe { self.slot(self.place) });
         self.place = next;

@@ -121,6 +121,22 @@ unsafe fn store_pair(source: *const Word, target: *mut Pair) {
     unsafe { target.cast::<[Word; 2]>().write([source.read(), source.add(1).read()]) };
 }
 
+/// Has the processor fetch a slot's first cache lines, since they are about to be written.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub fn prefetch(slot: &[u8]) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    for offset in (0..slot.len().min(1024)).step_by(64) {
+        // SAFETY: the place lies in the slot; it is a hint, of every processor of the kind.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(slot.as_ptr().add(offset).cast()) };
+    }
+}
+
+/// Has the processor fetch a slot's first cache lines, since they are about to be written.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+pub fn prefetch(_slot: &[u8]) {}
+
 impl Span {
     pub const EMPTY: Span = Span { address: std::ptr::null_mut(), length: 0 };
 

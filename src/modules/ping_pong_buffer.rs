@@ -56,7 +56,12 @@ impl PingPongBuffer {
     #[inline(always)]
     pub fn try_write(&mut self, source: Span) -> Option<()> {
         let end = self.offset + source.len();
-        source.copy_to(self.ping.get_mut(self.offset..end)?);
+        let free = self.ping.get_mut(self.offset..end)?;
+        if source.len() == 64 {
+            source.copy_words_to::<8>(free);
+        } else {
+            source.copy_to(free);
+        }
         self.offset = end;
         Some(())
     }

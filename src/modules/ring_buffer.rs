@@ -9,7 +9,7 @@
 use crate::framework::belt::{self, Reader, Writer};
 use crate::framework::ends::{End, Ends};
 use crate::framework::handle::Kind;
-use crate::framework::span::Span;
+use crate::framework::span::{Span, prefetch};
 use crate::framework::status::{Error, Status};
 use crate::framework::table::Object;
 
@@ -121,7 +121,12 @@ impl WriteEnd {
         if source.len() != writer.size() {
             return Err(Refusal::Size);
         }
+        let overwrites = reader.is_some();
         let fill = |slot: &mut [u8]| {
+            if overwrites {
+                // Nobody has looked at the oldest item for long.
+                prefetch(slot);
+            }
             source.copy_to(slot);
         };
         writer.write(reader, fill).ok_or(Refusal::Full)
