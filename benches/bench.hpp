@@ -59,7 +59,7 @@ struct Verdict {
 };
 std::vector<Verdict> verdicts(const std::vector<Group>& groups);
 
-// What measuring may take in all, so many times, with the waiting for quiet moments; see quiet.cpp.
+// Measures in quiet moments, if there are any in the time that a run may take in all; see quiet.cpp.
 class Patience {
 public:
     Patience(double seconds, size_t measurements) : left_(seconds * 1e9), expected_(measurements) {}

@@ -58,6 +58,7 @@ impl PingPongBuffer {
         let end = self.offset + source.len();
         let free = self.ping.get_mut(self.offset..end)?;
         if source.len() == 64 {
+            // Without a copy in between, which is for bytes that overlap: what is free in Ping is nobody's source.
             source.copy_words_to::<8>(free);
         } else {
             source.copy_to(free);

@@ -124,7 +124,7 @@ impl WriteEnd {
         let overwrites = reader.is_some();
         let fill = |slot: &mut [u8]| {
             if overwrites {
-                // Nobody has looked at the oldest item for long.
+                // A slot that is used again was looked at long ago, and is in no near cache.
                 prefetch(slot);
             }
             source.copy_to(slot);
