@@ -47,6 +47,8 @@ pub mod buffer;
 pub mod deletion;
 #[path = "../../src/framework/frames.rs"]
 pub mod frames;
+#[path = "../../src/framework/guarded.rs"]
+pub mod guarded;
 #[path = "../../src/framework/handle.rs"]
 pub mod handle;
 #[path = "../../src/framework/list.rs"]
@@ -109,6 +111,7 @@ pub mod owners {
     use std::sync::OnceLock;
 
     pub const STREAK: u32 = 1;
+    const RANKS: usize = 4;
 
     #[repr(align(16))]
     pub struct Owner {
@@ -117,12 +120,12 @@ pub mod owners {
     }
 
     /// Every thread's records, one for each rank; they are 0 again when no thread is inside.
-    static RECORDS: OnceLock<[[Owner; 2]; THREADS]> = OnceLock::new();
+    static RECORDS: OnceLock<[[Owner; RANKS]; THREADS]> = OnceLock::new();
 
-    fn records() -> &'static [[Owner; 2]; THREADS] {
+    fn records() -> &'static [[Owner; RANKS]; THREADS] {
         RECORDS.get_or_init(|| {
             std::array::from_fn(|thread| {
-                [0, 1].map(|_| Owner { thread, inside: AtomicUsize::new(0) })
+                [(); RANKS].map(|()| Owner { thread, inside: AtomicUsize::new(0) })
             })
         })
     }

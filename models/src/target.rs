@@ -1,9 +1,9 @@
 //! What a stream takes from `src/io/target.rs`: a target that keeps its pending reads in the library's own queue
 //! (`src/io/queue.rs`) and counts. Reports come when a thread of the model says so.
 
+use crate::framework::guarded::{Guarded, Level};
 use crate::framework::memory::Shared;
 use crate::framework::status::{Error, Status};
-use crate::framework::sync::Mutex;
 use crate::framework::table::Ref;
 pub use crate::io::queue::Pushed;
 use crate::io::queue::RequestQueue;
@@ -16,7 +16,7 @@ pub enum Purpose {
     Stream,
 }
 
-pub struct Core(Mutex<State>);
+pub struct Core(Guarded<State>);
 
 struct State {
     reads: RequestQueue,
@@ -28,13 +28,16 @@ struct State {
 
 impl Core {
     pub fn new() -> Result<Shared<Self>, Error> {
-        Shared::new(Self(Mutex::new(State {
-            reads: RequestQueue::default(),
-            streams: 0,
-            starting: 0,
-            counted: 0,
-            gone: false,
-        })))
+        Shared::new(Self(Guarded::new(
+            Level::Inner,
+            State {
+                reads: RequestQueue::default(),
+                streams: 0,
+                starting: 0,
+                counted: 0,
+                gone: false,
+            },
+        )))
     }
 
     pub fn submit(

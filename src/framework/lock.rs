@@ -1,5 +1,5 @@
 //! The lock that every Method of a buffer takes. It has no data: it lies in a slot and guards the body
-//! that the slot points to.
+//! that the slot points to, or beside a value that it [guards](super::guarded).
 //!
 //! ```text
 //!           arm              one thread, often in a row             another thread
@@ -71,6 +71,12 @@ impl RawLock {
             streak: AtomicU32::new(0),
             rank,
         }
+    }
+
+    /// A lock that threads may come to own.
+    pub fn armed(rank: u32) -> Self {
+        let owner = if asymmetric::available() { ARMED } else { NOBODY };
+        Self { owner: AtomicUsize::new(owner), ..Self::new(rank) }
     }
 
     /// What an owner writes down while it is inside.

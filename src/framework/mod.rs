@@ -3,7 +3,8 @@
 //! - [`status`]: NTSTATUS values, [`status::Error`], and what the calling thread last failed with.
 //! - [`misuse`]: reports of broken contracts.
 //! - [`memory`]: the one fallible allocation helper. [`sync`]: the one place locks come from.
-//! - [`lock`]: the lock of a slot, with [`owners`], the threads that own one, and [`asymmetric`] fences.
+//! - [`lock`]: the lock of a slot, with [`owners`], the threads that own one, and [`asymmetric`] fences;
+//!   [`guarded`]: a value with such a lock.
 //! - [`handle`], [`slot`], [`table`]: handles, the slots they name, locking and entering an object;
 //!   [`ends`]: locking one of its two ends.
 //! - [`tree`]: life of an object from creation to destruction; [`deletion`]: its end; parents delete
@@ -25,6 +26,7 @@ pub mod deletion;
 pub mod ends;
 pub mod environment;
 pub mod frames;
+pub mod guarded;
 pub mod handle;
 pub mod list;
 pub mod lock;

@@ -47,7 +47,8 @@ impl Device for Client {
 
     fn perform(&self, core: &Core, _source: Option<&mut dyn Source>, claim: Claim) {
         frames::within(self.handle, Activity::Callback, || {
-            match self.implementation.perform(&claim) {
+            let answer = self.implementation.perform(&claim);
+            match answer {
                 Some(Outcome { status, information }) => {
                     if let Err(error) = claim.request.complete(status, Some(information)) {
                         misuse::report(c"EVT_DMF_IoTarget_Request", self.handle, &error);
@@ -57,7 +58,7 @@ impl Device for Client {
             }
             // Before the deletes that the callback put off: one may be of a target whose callback waits
             // for this.
-            core.has_performed();
+            core.has_performed(answer.map(|_| &claim));
         });
     }
 }

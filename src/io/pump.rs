@@ -18,11 +18,12 @@ use super::epoll::{Event, Interest, Poll};
 use super::hidraw::Descriptor;
 use super::reader::{Drive, Source, Step};
 use super::target::{Carrier, Core, State};
+use crate::framework::guarded::Inside;
 use crate::framework::handle::Handle;
 use crate::framework::memory::{self, Shared, try_box};
 use crate::framework::misuse;
 use crate::framework::status::{Error, Status};
-use crate::framework::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
+use crate::framework::sync::{AtomicUsize, Mutex, Ordering};
 use crate::framework::thread;
 use std::collections::VecDeque;
 use std::os::fd::AsRawFd;
@@ -222,7 +223,7 @@ impl Pump {
         state.watched = turn.interest == Interest::Readable;
         state.carried = false;
         if state.closed {
-            core.changed.notify_all();
+            core.changed.give();
         }
     }
 
@@ -232,7 +233,7 @@ impl Pump {
         core: &'a Core,
         turn: &mut Turn,
         is_hung_up: bool,
-    ) -> (MutexGuard<'a, State>, Interest) {
+    ) -> (Inside<'a, State>, Interest) {
         for _ in 0..TURN {
             let begun = Instant::now();
             let (mut state, interest) = match turn.drive.step(core) {

@@ -104,6 +104,14 @@ impl HeldRequests {
         self.entries.push_back((claim.request, claim.ticket));
     }
 
+    /// Forgets a Request that is completed, if it was the last one pushed.
+    pub fn forget(&mut self, claim: &Claim) {
+        let is_it = |(request, ticket): &mut (Ref<Request>, u64)| {
+            request.handle == claim.request.handle && *ticket == claim.ticket
+        };
+        self.entries.pop_back_if(is_it);
+    }
+
     /// Cancels all; those that somebody holds all the same stay.
     pub fn cancel_all(held: Self, reason: Status) -> Self {
         for (request, _) in &held.entries {

@@ -7,10 +7,10 @@
 use super::request::{Claim, Outcome};
 use super::target::{Core, State};
 use crate::framework::frames::{self, Activity};
+use crate::framework::guarded::Inside;
 use crate::framework::handle::Handle;
 use crate::framework::memory::{Shared, try_box};
 use crate::framework::status::{Error, Status};
-use crate::framework::sync::MutexGuard;
 use crate::framework::thread;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -119,7 +119,7 @@ pub enum Step<'a> {
     /// Reports are wanted, and the source has none.
     Dry,
     /// Nothing is to be done before something changes, or that moment comes.
-    Wait(MutexGuard<'a, State>, Option<Instant>),
+    Wait(Inside<'a, State>, Option<Instant>),
     /// Nothing will ever be done again.
     Over,
 }
@@ -154,7 +154,7 @@ impl Drive {
         // What callbacks delete goes after the step: it may wait for another target's, and that for this.
         frames::within(Handle::NULL, Activity::Method, || {
             let step = self.perform(core, task);
-            core.has_performed();
+            core.has_performed(None);
             step
         })
     }

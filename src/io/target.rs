@@ -13,12 +13,11 @@ use super::queue::{HeldRequests, RequestQueue};
 use super::report_descriptor::Layout;
 use super::request::{Claim, Operation, Outcome, Request};
 use super::request_state::Holder;
+use crate::framework::guarded::{Guarded, Inside, Level, Signal};
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::memory::{self, Block, Shared};
 use crate::framework::status::{Error, Status, fail};
-use crate::framework::sync::{
-    AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering,
-};
+use crate::framework::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering};
 use crate::framework::table::{Object, Ref};
 use crate::framework::thread;
 use crate::framework::tree;
@@ -131,7 +130,8 @@ pub fn answer_control(claim: Claim, answer: impl FnOnce(u32, &Claim) -> Result<u
     });
 }
 
-/// Counters, as `DMF_IO_TARGET_STATISTICS` shows them.
+/// Counters, as `DMF_IO_TARGET_STATISTICS` shows them. They change under the core's lock, but for `overruns`,
+/// which whoever reads alone counts.
 #[derive(Default)]
 pub struct Statistics {
     pub completed: AtomicU64,
@@ -143,8 +143,9 @@ pub struct Statistics {
     pub overruns: AtomicU64,
 }
 
+/// Under the core's lock.
 fn add(counter: &AtomicU64, count: u64) {
-    counter.fetch_add(count, Ordering::Relaxed);
+    counter.store(counter.load(Ordering::Relaxed) + count, Ordering::Relaxed);
 }
 
 fn is_here(thread: &AtomicUsize) -> bool {
@@ -166,10 +167,10 @@ pub struct Core {
     operating_thread: AtomicUsize,
     /// The target's thread does something from which callbacks may be called.
     performing: AtomicBool,
-    pub(super) state: Mutex<State>,
-    pub(super) changed: Condvar,
+    pub(super) state: Guarded<State>,
+    pub(super) changed: Signal,
     /// Told when there is something to operate on.
-    pub(super) operations: Condvar,
+    pub(super) operations: Signal,
     worker: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -259,30 +260,33 @@ impl Core {
             own_thread: AtomicUsize::new(0),
             operating_thread: AtomicUsize::new(0),
             performing: AtomicBool::new(false),
-            state: Mutex::new(State {
-                reads: RequestQueue::default(),
-                work: RequestQueue::default(),
-                slow: RequestQueue::default(),
-                held: HeldRequests::default(),
-                operating: false,
-                backlog,
-                streams: 0,
-                starting: 0,
-                closed: false,
-                removed: false,
-                announced: false,
-                removal: None,
-                removal_told: false,
-                paused: Some(Instant::now()),
-                delivering: false,
-                forgets: 0,
-                asleep: false,
-                carried: false,
-                kicked: false,
-                watched: false,
-            }),
-            changed: Condvar::new(),
-            operations: Condvar::new(),
+            state: Guarded::new(
+                Level::Inner,
+                State {
+                    reads: RequestQueue::default(),
+                    work: RequestQueue::default(),
+                    slow: RequestQueue::default(),
+                    held: HeldRequests::default(),
+                    operating: false,
+                    backlog,
+                    streams: 0,
+                    starting: 0,
+                    closed: false,
+                    removed: false,
+                    announced: false,
+                    removal: None,
+                    removal_told: false,
+                    paused: Some(Instant::now()),
+                    delivering: false,
+                    forgets: 0,
+                    asleep: false,
+                    carried: false,
+                    kicked: false,
+                    watched: false,
+                },
+            ),
+            changed: Signal::new(),
+            operations: Signal::new(),
             worker: Mutex::new(None),
         })
     }
@@ -315,7 +319,7 @@ impl Core {
             Route::Reports | Route::Work => this.wake(state),
             Route::Operation => {
                 drop(state);
-                this.operations.notify_one();
+                this.operations.give();
             }
         }
         Ok(pushed)
@@ -333,14 +337,18 @@ impl Core {
     /// The target's thread begins something from which callbacks may be called; under the state's lock,
     /// and not once the target is closed.
     pub(super) fn performs(&self) {
-        self.performing.store(true, Ordering::SeqCst);
+        self.performing.store(true, Ordering::Relaxed);
     }
 
-    /// It has done it, and no callback runs on it any more.
-    pub(super) fn has_performed(&self) {
-        self.performing.store(false, Ordering::SeqCst);
+    /// It has done it, and no callback runs on it any more. `completed`: a Request that it had from `held`.
+    pub(super) fn has_performed(&self, completed: Option<&Claim>) {
+        // Whoever closes the target has its lock after this, and sees it, or before, and is told.
+        self.performing.store(false, Ordering::Release);
         let mut state = self.state.lock();
         state.delivering = false;
+        if let Some(completed) = completed {
+            state.held.forget(completed);
+        }
         if state.closed {
             drop(state);
             tree::tell();
@@ -441,7 +449,7 @@ impl Core {
     /// forgotten when this returns: one that comes from now on is not taken for old.
     ///
     /// The caller may hold locks: the thread takes none on its way.
-    fn wake(&self, mut state: MutexGuard<'_, State>) {
+    fn wake(&self, mut state: Inside<'_, State>) {
         if let Some(kept) = self.kept.get()
             && state.is_wanted()
             && !state.removed
@@ -459,18 +467,18 @@ impl Core {
         if self.carrier.get().is_some() {
             return self.stir(state);
         }
-        self.changed.notify_all();
+        self.changed.give();
         while state.asleep && state.is_wanted() {
             self.changed.wait(&mut state);
         }
     }
 
     /// Has the target looked at because something has changed.
-    fn stir(&self, mut state: MutexGuard<'_, State>) {
+    fn stir(&self, mut state: Inside<'_, State>) {
         self.note_pause(&mut state);
         let Some(carrier) = self.carrier.get() else {
             drop(state);
-            self.changed.notify_all();
+            self.changed.give();
             return;
         };
         if state.kicked || state.carried && carrier.is_this_thread() {
@@ -497,7 +505,7 @@ impl Core {
     /// The thread does not sleep any more, or there is nothing to wait for.
     pub(super) fn woke(&self, state: &mut State) {
         if std::mem::take(&mut state.asleep) {
-            self.changed.notify_all();
+            self.changed.give();
         }
     }
 
@@ -555,6 +563,7 @@ impl Core {
     /// Counts how a Request of this target ended.
     pub fn count(&self, operation: Operation, outcome: Outcome) {
         let bytes = outcome.information as u64;
+        let state = self.state.lock();
         if self.device.is_output(operation) {
             add(&self.statistics.bytes_out, bytes);
         } else {
@@ -570,7 +579,7 @@ impl Core {
         );
         if !outcome.status.is_success() {
             // It may have been the last one that wanted reports; the queue does not see it leave.
-            self.stir(self.state.lock());
+            self.stir(state);
         }
     }
 
@@ -718,13 +727,13 @@ impl Object for Target {
         let mut state = self.core.state.lock();
         state.closed = true;
         self.core.stir(state);
-        self.core.operations.notify_all();
+        self.core.operations.give();
         self.core.end_all(Status::CANCELLED);
         self.core.cancel_held(Status::CANCELLED);
     }
 
     fn drained(&self) -> bool {
-        !self.core.performing.load(Ordering::SeqCst)
+        !self.core.performing.load(Ordering::Acquire)
     }
 
     fn close(&mut self, _handle: Handle) {

@@ -16,12 +16,13 @@ use super::buffer_pool::{End, Settings};
 use super::buffer_queue::{BufferQueue, Pools};
 use crate::framework::buffer::{self, Buffer};
 use crate::framework::frames::{self, Activity};
+use crate::framework::guarded::{Guarded, Inside, Level};
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::memory::{Shared, try_box};
 use crate::framework::slab::Shape;
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
-use crate::framework::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::framework::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::framework::table::{Object, Ref};
 use crate::framework::tree::Draft;
 use crate::framework::{timer, tree};
@@ -70,7 +71,7 @@ struct Inner {
     /// None if the Module keeps no data.
     data: Option<Pools>,
     client: Box<dyn Client>,
-    requests: Mutex<Requests>,
+    requests: Guarded<Requests>,
     discarded: AtomicU64,
     /// Cancellations that are being told.
     canceling: AtomicU32,
@@ -144,7 +145,7 @@ impl NotifyUserWithRequest {
             config,
             data,
             client,
-            requests: Mutex::new(Requests::default()),
+            requests: Guarded::new(Level::Inner, Requests::default()),
             discarded: AtomicU64::new(0),
             canceling: AtomicU32::new(0),
             closing: AtomicBool::new(false),
@@ -171,7 +172,7 @@ impl NotifyUserWithRequest {
     }
 
     /// Queues a Request. One that was canceled before has been told so.
-    fn add(&self, request: Ref<Request>) -> Result<MutexGuard<'_, Requests>, Error> {
+    fn add(&self, request: Ref<Request>) -> Result<Inside<'_, Requests>, Error> {
         let inner = &self.shared;
         let mut requests = inner.requests.lock();
         if requests.pending >= inner.config.most_requests {
@@ -286,7 +287,7 @@ impl Inner {
     }
 
     /// Completes the oldest Request with the oldest data, if there is one of each.
-    fn pair(&self, mut requests: MutexGuard<'_, Requests>) {
+    fn pair(&self, mut requests: Inside<'_, Requests>) {
         let Some(pools) = self.data else { return };
         if requests.queue.is_empty() {
             return;

@@ -15,13 +15,14 @@
 
 use crate::framework::buffer::Buffer;
 use crate::framework::frames::{self, Activity};
+use crate::framework::guarded::{Guarded, Inside, Level, Signal};
 use crate::framework::handle::Handle;
 use crate::framework::memory::{Shared, try_push};
 use crate::framework::misuse;
 use crate::framework::passive::Waiting;
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
-use crate::framework::sync::{AtomicBool, AtomicU32, Condvar, Mutex, MutexGuard, Ordering};
+use crate::framework::sync::{AtomicBool, AtomicU32, Ordering};
 use crate::framework::table::Ref;
 use crate::framework::tree;
 use crate::io::request::{Limbo, Operation, Outcome, Owner, Request, SharedOwner};
@@ -44,9 +45,9 @@ pub struct Stream {
     output: Option<Ref<BufferPool>>,
     output_size: u32,
     client: Box<dyn Client>,
-    control: Mutex<Control>,
+    control: Guarded<Control>,
     /// Told when the last active lane becomes idle.
-    quiet: Condvar,
+    quiet: Signal,
     /// Active lanes; changes under the lock.
     active: AtomicU32,
     /// Lanes that wait for an output buffer; changes under the lock.
@@ -191,16 +192,19 @@ impl Stream {
             output,
             output_size,
             client,
-            control: Mutex::new(Control {
-                owner: None,
-                target: None,
-                is_set: false,
-                started: false,
-                finishing: false,
-                epoch: 0,
-                lanes: Vec::new(),
-            }),
-            quiet: Condvar::new(),
+            control: Guarded::new(
+                Level::Outer,
+                Control {
+                    owner: None,
+                    target: None,
+                    is_set: false,
+                    started: false,
+                    finishing: false,
+                    epoch: 0,
+                    lanes: Vec::new(),
+                },
+            ),
+            quiet: Signal::new(),
             active: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
             closing: AtomicBool::new(false),
@@ -313,7 +317,7 @@ impl Stream {
             control.finishing = false;
             control.epoch += 1;
             // Who waits for the end of what was stopped does not wait for what starts now.
-            self.quiet.notify_all();
+            self.quiet.give();
             // Starting is active too: lanes that stop by themselves meanwhile do not end the stream.
             self.active.fetch_add(1, Ordering::SeqCst);
             (control.lanes.len(), target.clone())
@@ -536,9 +540,11 @@ impl Stream {
             self.client.buffer_output(self.handle, buffer, outcome.information, outcome.status);
         if let (Some(buffer), Some(pool), false) = (buffer, self.output, client_keeps_buffer) {
             let address = buffer.buffer.as_ptr().addr();
-            match pool.put_from_client(address, End::Tail) {
-                Ok(None) => {}
-                Ok(Some(report)) | Err(report) => self.client_broke_the_contract(&report),
+            if pool.try_put_from_client(address, End::Tail).is_none() {
+                match pool.put_from_client(address, End::Tail) {
+                    Ok(None) => {}
+                    Ok(Some(report)) | Err(report) => self.client_broke_the_contract(&report),
+                }
             }
             self.feed_waiting();
         }
@@ -566,7 +572,10 @@ impl Stream {
     fn send(&self, index: usize, output: Option<Buffer>) -> Result<(), Unsent> {
         let output = match (output, self.output) {
             (Some(output), _) => Some(output),
-            (None, Some(pool)) => Some(pool.get().map_err(Unsent::NoBuffer)?),
+            (None, Some(pool)) => Some(match pool.try_get() {
+                Some(Some(buffer)) => buffer,
+                _ => pool.get().map_err(Unsent::NoBuffer)?,
+            }),
             (None, None) => None,
         };
         match self.fill_input() {
@@ -704,13 +713,13 @@ impl Stream {
     }
 
     /// One less that is active; the last one leaves everything quiet.
-    fn leave(&self, mut control: MutexGuard<'_, Control>) {
+    fn leave(&self, mut control: Inside<'_, Control>) {
         if self.active.fetch_sub(1, Ordering::SeqCst) != 1 {
             return;
         }
         self.last_lane_rests(&mut control);
         drop(control);
-        self.quiet.notify_all();
+        self.quiet.give();
         if self.closing.load(Ordering::SeqCst) {
             tree::tell();
         }
