@@ -7,13 +7,13 @@ use crate::framework::status::{Error, Status};
 use crate::framework::table::Ref;
 pub use crate::io::queue::Pushed;
 use crate::io::queue::RequestQueue;
-use crate::io::request::{Claim, Operation, Outcome, Request};
+use crate::io::request::{Claim, Operation, Outcome, Request, Round};
 use crate::io::request_state::Holder;
 use crate::schedules::check;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    Stream,
+#[derive(Clone, Copy)]
+pub enum Purpose<'a> {
+    Stream(&'a Round),
 }
 
 pub struct Core(Guarded<State>);
@@ -43,15 +43,14 @@ impl Core {
     pub fn submit(
         this: &Shared<Self>,
         request: Ref<Request>,
-        _operation: Operation,
-        _purpose: Purpose,
+        Purpose::Stream(round): Purpose,
     ) -> Result<Pushed, Error> {
         let mut state = this.0.lock();
         if state.gone {
             return Err(Error::new(Status::DEVICE_NOT_CONNECTED, "the device is gone"));
         }
         check(state.streams > 0, "a Request is sent though no stream is started");
-        state.reads.push(request, None)
+        state.reads.push(request, None, Some(round))
     }
 
     pub fn stream_started(&self) {

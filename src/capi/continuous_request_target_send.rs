@@ -10,10 +10,8 @@ use crate::framework::handle::Handle;
 use crate::framework::memory::try_box;
 use crate::framework::status::{Error, Status};
 use crate::framework::table;
-use crate::io::request::{Operation, Outcome};
-use crate::modules::continuous_request_target::{
-    Completion, ContinuousRequestTarget, Manner, Sent,
-};
+use crate::io::request::{Operation, Outcome, Sent};
+use crate::modules::continuous_request_target::{Completion, ContinuousRequestTarget, Manner};
 use std::time::Duration;
 
 /// Sends one Request and waits for its end.

@@ -3,7 +3,7 @@
 //! A Request leaves the queue by its own state, at once, from any thread; its entry stays behind and
 //! is skipped. When the queue would grow, entries that nobody waits for are swept out first.
 
-use super::request::{Claim, Queued, Request, SharedCanceler};
+use super::request::{Claim, Queued, Request, Round, SharedCanceler};
 use super::request_state::Holder;
 use crate::framework::memory;
 use crate::framework::status::{Error, Status};
@@ -28,18 +28,19 @@ pub enum Pushed {
 
 impl RequestQueue {
     /// Appends an idle Request. The canceler is told when it is canceled in the queue; without one it
-    /// just ends.
+    /// just ends. `round`: it is armed for that before.
     pub fn push(
         &mut self,
         request: Ref<Request>,
         canceler: Option<SharedCanceler>,
+        round: Option<&Round>,
     ) -> Result<Pushed, Error> {
         let before = self.entries.len();
         let room = make_room(&mut self.entries, |request, ticket| request.waits(ticket));
         // Entries that were swept out have left too; so places behind the others stay what they were.
         self.passed += (before - self.entries.len()) as u64;
         room?;
-        Ok(match request.enqueue(canceler)? {
+        Ok(match request.enqueue(canceler, round)? {
             Queued::Waits(ticket) => {
                 self.entries.push_back((request, ticket));
                 Pushed::Waits

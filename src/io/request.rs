@@ -20,7 +20,7 @@ use crate::framework::passive;
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
 use crate::framework::sync::{Condvar, Mutex};
-use crate::framework::table::{Guard, Object, Ref};
+use crate::framework::table::{self, Guard, Object, Ref};
 use crate::framework::tree::{self, Choices};
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,22 @@ pub enum Operation {
     Write,
     Ioctl(u32),
     InternalIoctl(u32),
+}
+
+/// What is sent in a Request.
+#[derive(Clone, Copy)]
+pub struct Sent {
+    pub operation: Operation,
+    pub input: Span,
+    pub output: Span,
+}
+
+/// A submission of a Request that is sent again and again.
+#[derive(Clone, Copy)]
+pub struct Round {
+    /// What [`Ref::cancel_of`] knows it by.
+    pub number: u64,
+    pub sent: Sent,
 }
 
 /// How a Request ended.
@@ -82,17 +98,6 @@ enum Maker {
 }
 
 impl Maker {
-    fn completed(&self, request: Ref<Request>, outcome: Outcome, abandoned: bool) {
-        match self {
-            Self::Library(owner, tag) => owner.completed(request, *tag, outcome, abandoned),
-            Self::Program(Completion { call, callback, context }) => {
-                frames::within(request.handle, Activity::Callback, || {
-                    call(*callback, *context, request.handle, outcome);
-                });
-            }
-        }
-    }
-
     fn give_back(&self, buffers: Limbo) {
         if let Self::Library(owner, _) = self {
             owner.give_back(buffers);
@@ -121,6 +126,8 @@ pub struct Request {
     pub information: usize,
     status: Status,
     maker: Maker,
+    /// A stream's: lent to whoever tells it of a completion, so that no report counts references.
+    spare: Option<SharedOwner>,
     /// For which of its owner's rounds it was armed.
     round: u64,
     canceler: Option<SharedCanceler>,
@@ -197,7 +204,8 @@ impl Ref<Request> {
 
     /// Makes a Request of the library's own whose buffers are the library's, too.
     pub fn of_stream(owner: SharedOwner, tag: usize) -> Result<Self, Error> {
-        let mut request = Request::new(Maker::Library(owner, tag));
+        let mut request = Request::new(Maker::Library(owner.clone(), tag));
+        request.spare = Some(owner);
         request.may_be_left = true;
         Ok(Self::new(tree::create(Choices::default(), request)?))
     }
@@ -218,29 +226,8 @@ impl Ref<Request> {
     }
 
     /// Prepares an idle Request of the library's own for its next submission.
-    pub fn arm(&self, operation: Operation, input: Span, output: Span) -> Result<(), Error> {
-        self.arm_for(0, operation, input, output)
-    }
-
-    /// As [`Ref::arm`]; `round` is what [`Ref::cancel_of`] knows the submission by.
-    pub fn arm_for(
-        &self,
-        round: u64,
-        operation: Operation,
-        input: Span,
-        output: Span,
-    ) -> Result<(), Error> {
-        let mut request = self.lock()?;
-        if !request.machine.rearm() {
-            return Err(not_held());
-        }
-        request.round = round;
-        request.operation = operation;
-        request.input = input;
-        request.output = output;
-        request.information = 0;
-        request.told = false;
-        Ok(())
+    pub fn arm(&self, sent: Sent) -> Result<(), Error> {
+        self.lock()?.arm(&Round { number: 0, sent })
     }
 
     pub fn output_length(&self) -> Result<usize, Error> {
@@ -248,8 +235,16 @@ impl Ref<Request> {
     }
 
     /// Idle to Queued. A queue that wants to be told of cancellations is one of the program's Requests.
-    pub fn enqueue(&self, canceler: Option<SharedCanceler>) -> Result<Queued, Error> {
+    /// `round`: it is armed for that before.
+    pub fn enqueue(
+        &self,
+        canceler: Option<SharedCanceler>,
+        round: Option<&Round>,
+    ) -> Result<Queued, Error> {
         let mut request = self.lock()?;
+        if let Some(round) = round {
+            request.arm(round)?;
+        }
         if canceler.is_some() && !request.is_programs() {
             return Err(Error::misuse(
                 Status::INVALID_DEVICE_STATE,
@@ -438,17 +433,32 @@ impl Ref<Request> {
 
     /// Runs the completion, without the lock. From the moment that this gives it up the Request may be
     /// deleted: by the target that had it, or by a program that saw it completed.
-    fn tell(&self, request: Guard<Request>, outcome: Outcome, abandoned: bool) {
-        let (maker, is_programs) = (request.maker.clone(), request.is_programs());
+    fn tell(&self, mut request: Guard<Request>, outcome: Outcome, abandoned: bool) {
+        let Request { maker, spare, may_be_left, .. } = &mut *request;
+        let completion = match maker {
+            Maker::Library(owner, tag) => {
+                let (owner, tag) = (spare.take().unwrap_or_else(|| owner.clone()), *tag);
+                let is_lent = *may_be_left;
+                drop(request);
+                owner.completed(*self, tag, outcome, abandoned);
+                if is_lent && let Some(mut request) = table::try_lock::<Request>(self.handle) {
+                    let superfluous = request.spare.replace(owner);
+                    drop(request);
+                    drop(superfluous);
+                }
+                return;
+            }
+            Maker::Program(completion) => *completion,
+        };
         drop(request);
-        if !is_programs {
-            return maker.completed(*self, outcome, abandoned);
-        }
         // From here on the program may delete the Request.
         if let Ok(mut request) = self.lock() {
             request.telling = true;
         }
-        maker.completed(*self, outcome, abandoned);
+        let Completion { call, callback, context } = completion;
+        frames::within(self.handle, Activity::Callback, || {
+            call(callback, context, self.handle, outcome);
+        });
         // The completion may have deleted the Request.
         if let Ok(mut request) = self.lock() {
             request.told = true;
@@ -607,6 +617,7 @@ impl Request {
             information: 0,
             status: Status::PENDING,
             maker,
+            spare: None,
             round: 0,
             canceler: None,
             routine: None,
@@ -618,6 +629,17 @@ impl Request {
             waiters: 0,
             timestamp: 0,
         }
+    }
+
+    fn arm(&mut self, round: &Round) -> Result<(), Error> {
+        if !self.machine.rearm() {
+            return Err(not_held());
+        }
+        self.round = round.number;
+        Sent { operation: self.operation, input: self.input, output: self.output } = round.sent;
+        self.information = 0;
+        self.told = false;
+        Ok(())
     }
 
     /// The program made it, and deletes it.

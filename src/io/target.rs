@@ -11,7 +11,7 @@
 pub use super::queue::Pushed;
 use super::queue::{HeldRequests, RequestQueue};
 use super::report_descriptor::Layout;
-use super::request::{Claim, Operation, Outcome, Request};
+use super::request::{Claim, Operation, Outcome, Request, Round};
 use super::request_state::Holder;
 use crate::framework::guarded::{Guarded, Inside, Level, Signal};
 use crate::framework::handle::{Handle, Kind};
@@ -28,11 +28,13 @@ use std::time::Instant;
 use super::reader::Source;
 use super::worker;
 
-/// Why a Request is sent; only the statuses of refusals depend on it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    Stream,
-    Single,
+/// Why a Request is sent; the statuses of refusals depend on it.
+#[derive(Clone, Copy)]
+pub enum Purpose<'a> {
+    /// It is armed when it is sent: one turn of its lock less for each report.
+    Stream(&'a Round),
+    /// It is armed already.
+    Single(Operation),
 }
 
 /// Reports that wait for somebody to ask for them.
@@ -291,17 +293,20 @@ impl Core {
         })
     }
 
-    /// Sends an armed Request. An error: it was not sent, and is the caller's again. Canceled: the
+    /// Sends a Request. An error: it was not sent, and is the caller's again. Canceled: the
     /// caller completes it, without a lock.
     pub fn submit(
         this: &Shared<Self>,
         request: Ref<Request>,
-        operation: Operation,
         purpose: Purpose,
     ) -> Result<Pushed, Error> {
+        let (operation, round) = match purpose {
+            Purpose::Stream(round) => (round.sent.operation, Some(round)),
+            Purpose::Single(operation) => (operation, None),
+        };
         let route = this.device.route(operation)?;
         match route {
-            Route::Reports => this.check_read(request.output_length()?, purpose)?,
+            Route::Reports => this.check_read(request, round)?,
             Route::Work => {}
             Route::Operation => Self::ensure_worker(this)?,
         }
@@ -314,7 +319,7 @@ impl Core {
             Route::Work => &mut state.work,
             Route::Operation => &mut state.slow,
         };
-        let pushed = queue.push(request, None)?;
+        let pushed = queue.push(request, None, round)?;
         match route {
             Route::Reports | Route::Work => this.wake(state),
             Route::Operation => {
@@ -419,17 +424,21 @@ impl Core {
     }
 
     /// A read takes any of the device's reports whole.
-    pub fn check_read(&self, length: usize, purpose: Purpose) -> Result<(), Error> {
+    fn check_read(&self, request: Ref<Request>, round: Option<&Round>) -> Result<(), Error> {
+        let length = match round {
+            Some(round) => round.sent.output.len(),
+            None => request.output_length()?,
+        };
         let needed = self.layout.longest_input;
         if length >= needed {
             return Ok(());
         }
-        Err(match purpose {
-            Purpose::Stream => fail!(
+        Err(match round {
+            Some(_) => fail!(
                 BUFFER_TOO_SMALL,
                 "the buffers have {length} bytes; the device's longest report needs {needed}"
             ),
-            Purpose::Single => fail!(
+            None => fail!(
                 INVALID_BUFFER_SIZE,
                 "the buffer has {length} bytes; the device's longest report needs {needed}"
             ),

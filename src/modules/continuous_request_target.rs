@@ -25,10 +25,10 @@ use crate::framework::status::{Error, Status};
 use crate::framework::sync::Mutex;
 use crate::framework::table::{Object, Ref};
 use crate::framework::tree::Draft;
-use crate::io::request::{Operation, Outcome, Owner};
+use crate::io::request::{Operation, Outcome, Owner, Sent};
 use crate::io::target::Core;
 use send::Sends;
-pub use send::{Completion, Manner, Sent};
+pub use send::{Completion, Manner};
 use std::time::Duration;
 use stream::{Lanes, Stream};
 

@@ -184,7 +184,7 @@ impl NotifyUserWithRequest {
         if inner.config.time_stamping {
             request.lock()?.timestamp = timer::now();
         }
-        let pushed = requests.queue.push(request, Some(self.canceler.clone()))?;
+        let pushed = requests.queue.push(request, Some(self.canceler.clone()), None)?;
         requests.pending += 1;
         if pushed == Pushed::Waits {
             return Ok(requests);

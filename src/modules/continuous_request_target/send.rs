@@ -9,12 +9,11 @@ use crate::framework::frames::{self, Activity};
 use crate::framework::handle::Handle;
 use crate::framework::memory::{self, Shared, try_box, try_push};
 use crate::framework::passive;
-use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
 use crate::framework::sync::{AtomicBool, AtomicU32, AtomicUsize, Condvar, Mutex, Ordering};
 use crate::framework::table::Ref;
 use crate::framework::{timer, tree};
-use crate::io::request::{Operation, Outcome, Owner, Request};
+use crate::io::request::{Outcome, Owner, Request, Sent};
 use crate::io::target::{Core, Purpose, Pushed};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -23,15 +22,6 @@ use std::time::Duration;
 pub trait Completion: Send + Sync {
     fn completed(&self, module: Handle, sent: Sent, outcome: Outcome);
 }
-
-/// What was sent.
-#[derive(Clone, Copy)]
-pub struct Sent {
-    pub operation: Operation,
-    pub input: Span,
-    pub output: Span,
-}
-
 /// How to send.
 #[derive(Clone, Copy)]
 pub struct Manner {
@@ -166,7 +156,7 @@ impl Sends {
             }
             tell_id(id);
             this.active.fetch_add(1, Ordering::SeqCst);
-            Core::submit(&target, request, sent.operation, Purpose::Single).inspect_err(|_| {
+            Core::submit(&target, request, Purpose::Single(sent.operation)).inspect_err(|_| {
                 if let Some(passive) = &passive {
                     passive.expect_less();
                 }
@@ -193,7 +183,7 @@ impl Sends {
         sent: Sent,
         timeout: Duration,
     ) -> Result<usize, Error> {
-        request.arm(sent.operation, sent.input, sent.output)?;
+        request.arm(sent)?;
         let id = self.remember(request)?;
         if !timeout.is_zero() {
             let mut timers = self.timers.lock();
@@ -296,7 +286,7 @@ impl Sends {
         let request = Ref::alone(owner)?;
         let submitted = this
             .prepare(request, sent, timeout)
-            .and_then(|_| Core::submit(&target, request, sent.operation, Purpose::Single));
+            .and_then(|_| Core::submit(&target, request, Purpose::Single(sent.operation)));
         match submitted {
             Ok(Pushed::Waits) => {}
             Ok(Pushed::Canceled) => {

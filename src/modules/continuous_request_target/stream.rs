@@ -25,7 +25,7 @@ use crate::framework::status::{Error, Status};
 use crate::framework::sync::{AtomicBool, AtomicU32, Ordering};
 use crate::framework::table::Ref;
 use crate::framework::tree;
-use crate::io::request::{Limbo, Operation, Outcome, Owner, Request, SharedOwner};
+use crate::io::request::{Limbo, Operation, Outcome, Owner, Request, Round, Sent, SharedOwner};
 use crate::io::target::{Core, Purpose, Pushed};
 use crate::modules::buffer_pool::{BufferPool, End};
 
@@ -624,8 +624,9 @@ impl Stream {
         let sent = match (target, self.operation) {
             (Some(target), Some(operation)) if sends && lane.epoch == *epoch => {
                 lane.request(owner, index).and_then(|request| {
-                    request.arm_for(lane.epoch, operation, input_span, output_span)?;
-                    Ok((request, Core::submit(target, request, operation, Purpose::Stream)?))
+                    let sent = Sent { operation, input: input_span, output: output_span };
+                    let round = Round { number: lane.epoch, sent };
+                    Ok((request, Core::submit(target, request, Purpose::Stream(&round))?))
                 })
             }
             _ => Err(Error::new(Status::CANCELLED, "stopped")),
