@@ -111,6 +111,7 @@ pub mod owners {
     use std::sync::OnceLock;
 
     pub const STREAK: u32 = 1;
+    pub const LONGEST_STREAK: u32 = 1;
     const RANKS: usize = 4;
 
     #[repr(align(16))]

@@ -15,7 +15,9 @@ pub use linux::{available, heavy};
 
 #[cfg(all(target_os = "linux", not(feature = "plain-locks")))]
 mod linux {
+    use super::super::sync::AtomicBool;
     use once_cell::sync::Lazy;
+    use std::sync::atomic::Ordering;
     use std::time::Duration;
 
     // From linux/membarrier.h.
@@ -29,16 +31,20 @@ mod linux {
 
     static REGISTERED: Lazy<bool> = Lazy::new(|| membarrier(REGISTER_PRIVATE_EXPEDITED));
 
+    /// A sandbox that was put up meanwhile forbids them.
+    static FORBIDDEN: AtomicBool = AtomicBool::new(false);
+
     /// Whether the system has them.
     pub fn available() -> bool {
-        *REGISTERED
+        *REGISTERED && !FORBIDDEN.load(Ordering::Relaxed)
     }
 
     /// The dear one: some microseconds.
     #[cold]
     pub fn heavy() {
         if !membarrier(PRIVATE_EXPEDITED) {
-            // A sandbox that was put up meanwhile forbids it. No processor holds a store back that long.
+            FORBIDDEN.store(true, Ordering::Relaxed);
+            // No processor holds a store back that long.
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -3,16 +3,17 @@
 //!
 //! ```text
 //!           arm              one thread, often in a row             another thread
-//!  plain ────────> armed ─────────────────────────────> owned ─────────────────────────> plain
+//!  plain ────────> armed ─────────────────────────────> owned ─────────────────────────> armed
 //! ```
 //!
 //! - *Plain*: one atomic exchange takes it, a plain store gives it back; nobody is woken. Whoever finds
 //!   it taken pauses, lets others run, and then naps. It is not fair, so that a thread that has it hot in
-//!   its cache keeps working.
+//!   its cache keeps working. *Armed*: as plain, and it counts who takes it.
 //! - *Owned*: its owner says in its own record that it is inside, and looks whether it owns the lock
 //!   still: no exchange, no fence of the processor. Another thread takes the plain lock, takes the
 //!   ownership away, has every processor of the process pass a fence, and waits until the owner is
-//!   out. The lock stays plain then, until its slot gets another object.
+//!   out. To own the lock again takes twice as often in a row, so that threads that take turns are not
+//!   made to pay for it again and again, and one that has another's place soon owns what that one did.
 //!
 //! The owner's two steps (write `inside`, read `owner`) against the other's (write `owner`, read
 //! `inside`) are Dekker's; the fence between them is asymmetric, free for the owner. `owner` changes only
@@ -33,8 +34,10 @@ pub struct RawLock {
     taken: AtomicUsize,
     /// The address of an [`Owner`], or one of the values below, whose lowest bit is set.
     owner: AtomicUsize,
-    /// The thread that took the armed lock last, and how often in a row. Guarded by the plain lock.
+    /// The thread that took the armed lock last, how often it still has to in a row until it owns it, and how
+    /// often in all. Guarded by the plain lock.
     last: AtomicUsize,
+    left: AtomicU32,
     streak: AtomicU32,
     /// Locks of one rank are never held at once but by accident.
     rank: u32,
@@ -46,6 +49,11 @@ const NOBODY: usize = 1;
 const ARMED: usize = 3;
 /// Set in the address of an owner whose ownership has ended and who may still be inside.
 const LEAVING: usize = 1;
+
+/// What the owner of a lock is that nobody owns yet.
+fn ownable() -> usize {
+    if asymmetric::available() { ARMED } else { NOBODY }
+}
 
 /// A lock that is held: what gives it back.
 #[must_use]
@@ -68,15 +76,15 @@ impl RawLock {
             taken: AtomicUsize::new(0),
             owner: AtomicUsize::new(NOBODY),
             last: AtomicUsize::new(0),
-            streak: AtomicU32::new(0),
+            left: AtomicU32::new(0),
+            streak: AtomicU32::new(owners::STREAK),
             rank,
         }
     }
 
     /// A lock that threads may come to own.
     pub fn armed(rank: u32) -> Self {
-        let owner = if asymmetric::available() { ARMED } else { NOBODY };
-        Self { owner: AtomicUsize::new(owner), ..Self::new(rank) }
+        Self { owner: AtomicUsize::new(ownable()), ..Self::new(rank) }
     }
 
     /// What an owner writes down while it is inside.
@@ -101,10 +109,35 @@ impl RawLock {
         if self.taken.swap(1, Ordering::Acquire) != 0 {
             return None;
         }
-        if self.owner.load(Ordering::Relaxed) != NOBODY {
+        if self.is_to_be_settled() {
             return self.settle();
         }
         Some(Held(&self.taken))
+    }
+
+    /// The plain lock was just taken. Whether somebody owns the lock, or the calling thread is to own it.
+    #[inline(always)]
+    fn is_to_be_settled(&self) -> bool {
+        match self.owner.load(Ordering::Relaxed) {
+            NOBODY => false,
+            ARMED => self.count(),
+            _ => true,
+        }
+    }
+
+    /// Counts a turn of the armed lock. Whether it was one of enough in a row.
+    #[inline(always)]
+    fn count(&self) -> bool {
+        let me = owners::current();
+        if self.last.load(Ordering::Relaxed) != me {
+            self.last.store(me, Ordering::Relaxed);
+            self.left.store(self.streak.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        let left = self.left.load(Ordering::Relaxed);
+        if left > 1 {
+            self.left.store(left - 1, Ordering::Relaxed);
+        }
+        left <= 1
     }
 
     #[inline(always)]
@@ -134,7 +167,7 @@ impl RawLock {
         if self.taken.swap(1, Ordering::Acquire) != 0 {
             return None;
         }
-        if self.owner.load(Ordering::Relaxed) != NOBODY {
+        if self.is_to_be_settled() {
             self.taken.store(0, Ordering::Release);
             return None;
         }
@@ -167,7 +200,8 @@ impl RawLock {
         }
     }
 
-    /// The plain lock was just taken. Unless the lock is plain too, it becomes so, or owned.
+    /// The plain lock was just taken. Its owner does not own it any more, or the calling thread does, if it is
+    /// to.
     #[cold]
     fn settle(&self) -> Option<Held<'_>> {
         if self.owner.load(Ordering::Relaxed) == ARMED {
@@ -176,7 +210,7 @@ impl RawLock {
                 self.taken.store(0, Ordering::Release);
                 return Some(Held(&record.inside));
             }
-        } else if !self.end_ownership() {
+        } else if !self.end_ownership(ownable()) {
             self.taken.store(0, Ordering::Release);
             return None;
         }
@@ -185,14 +219,10 @@ impl RawLock {
 
     /// The plain lock is held and armed. The calling thread's record, if it owns the lock from now on.
     fn own(&self) -> Option<&'static Owner> {
-        let me = owners::current();
-        let is_last = self.last.load(Ordering::Relaxed) == me;
-        let streak = if is_last { self.streak.load(Ordering::Relaxed) + 1 } else { 1 };
-        self.last.store(me, Ordering::Relaxed);
-        self.streak.store(streak, Ordering::Relaxed);
-        if streak < owners::STREAK {
+        if !self.count() {
             return None;
         }
+        let me = owners::current();
         // Who is inside another lock of that rank that it owns has its record in use.
         let record =
             owners::record_of(me, self.rank).filter(|it| it.inside.load(Ordering::Relaxed) == 0)?;
@@ -201,13 +231,12 @@ impl RawLock {
         Some(record)
     }
 
-    /// The plain lock is held. Nobody owns the lock from now on; whether nobody is inside either.
-    fn end_ownership(&self) -> bool {
+    /// The plain lock is held. Nobody owns the lock from now on, and it is armed or not, as `then` says;
+    /// whether nobody is inside either.
+    fn end_ownership(&self, then: usize) -> bool {
         let owner = self.owner.load(Ordering::Relaxed);
-        if owner == ARMED {
-            self.owner.store(NOBODY, Ordering::Relaxed);
-        }
         if owner == ARMED || owner == NOBODY {
+            self.owner.store(then, Ordering::Relaxed);
             return true;
         }
         let record = owners::at(owner & !LEAVING);
@@ -220,18 +249,19 @@ impl RawLock {
         if record.inside.load(Ordering::Acquire) == self.name() {
             return false;
         }
-        self.owner.store(NOBODY, Ordering::Relaxed);
+        let streak = self.streak.load(Ordering::Relaxed);
+        self.streak.store((streak * 2).min(owners::LONGEST_STREAK), Ordering::Relaxed);
+        self.last.store(0, Ordering::Relaxed);
+        self.owner.store(then, Ordering::Relaxed);
         true
     }
 
     /// Lets threads come to own the lock. It is plain.
     pub fn arm(&self) {
-        if !asymmetric::available() {
-            return;
-        }
         let held = self.lock();
         self.last.store(0, Ordering::Relaxed);
-        self.owner.store(ARMED, Ordering::Relaxed);
+        self.streak.store(owners::STREAK, Ordering::Relaxed);
+        self.owner.store(ownable(), Ordering::Relaxed);
         // SAFETY: taken above; a lock that is not armed is held plainly.
         unsafe { held.unlock() };
     }
@@ -241,7 +271,7 @@ impl RawLock {
         if self.taken.swap(1, Ordering::Acquire) != 0 {
             return false;
         }
-        let is_free = self.end_ownership();
+        let is_free = self.end_ownership(NOBODY);
         self.taken.store(0, Ordering::Release);
         is_free
     }
@@ -285,6 +315,28 @@ mod tests {
                 }
             });
             assert_eq!(counted.count.into_inner(), threads * times);
+        }
+    }
+
+    #[test]
+    fn who_takes_it_often_owns_it_and_whoever_has_it_taken_away_takes_it_twice_as_often_first() {
+        let lock = RawLock::armed(2);
+        let turn = || {
+            let held = lock.lock();
+            // SAFETY: this thread holds the lock.
+            unsafe { held.unlock() };
+        };
+        let turns_until_owned = || {
+            let is_owned = || {
+                turn();
+                lock.owner.load(Ordering::Relaxed) & LEAVING == 0
+            };
+            (1..100_000).find(|_| is_owned())
+        };
+        let expected = |streak| asymmetric::available().then_some(streak);
+        for streak in [owners::STREAK, 2 * owners::STREAK, 4 * owners::STREAK] {
+            assert_eq!(turns_until_owned(), expected(streak));
+            thread::scope(|scope| scope.spawn(turn).join().expect("a turn"));
         }
     }
 }

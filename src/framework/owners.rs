@@ -8,9 +8,10 @@ use super::thread;
 use std::alloc::Layout;
 use std::ptr::null_mut;
 
-/// How often in a row a thread takes a lock before it owns it: taking it away costs as much as some
-/// hundred times.
+/// How often in a row a thread takes a lock before it owns it, at first and at most: taking it away costs as
+/// much as some thousand times.
 pub const STREAK: u32 = 64;
+pub const LONGEST_STREAK: u32 = 1 << 14;
 
 /// What is known of a thread that owns locks; see [`lock`](super::lock).
 #[repr(align(128))]
