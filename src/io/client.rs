@@ -45,20 +45,25 @@ impl Device for Client {
         Holder::Callback(false)
     }
 
-    fn perform(&self, core: &Core, _source: Option<&mut dyn Source>, claim: Claim) {
+    /// One Request after the other, until there is none, or a callback has put a delete off.
+    fn perform(&self, core: &Core, _source: Option<&mut dyn Source>, first: Claim) {
         frames::within(self.handle, Activity::Callback, || {
-            let answer = self.implementation.perform(&claim);
-            match answer {
-                Some(Outcome { status, information }) => {
-                    if let Err(error) = claim.request.complete(status, Some(information)) {
-                        misuse::report(c"EVT_DMF_IoTarget_Request", self.handle, &error);
+            let mut next = Some(first);
+            while let Some(claim) = next {
+                let answer = self.implementation.perform(&claim);
+                match answer {
+                    Some(Outcome { status, information }) => {
+                        if let Err(error) = claim.request.complete(status, Some(information)) {
+                            misuse::report(c"EVT_DMF_IoTarget_Request", self.handle, &error);
+                        }
                     }
+                    None => claim.request.keep(claim.ticket),
                 }
-                None => claim.request.keep(claim.ticket),
+                next = core.next_work_after(answer.map(|_| &claim));
             }
-            // Before the deletes that the callback put off: one may be of a target whose callback waits
-            // for this.
-            core.has_performed(answer.map(|_| &claim));
+            // Before the deletes that a callback put off: one may be of a target whose callback waits for
+            // this.
+            core.has_performed();
         });
     }
 }
@@ -72,14 +77,8 @@ fn run(core: &Shared<Core>) {
                 if state.closed {
                     return;
                 }
-                if state.held.make_room().is_err() {
-                    // Nothing is handed out that could not be taken back; what waits can be canceled.
-                    core.changed.wait(&mut state);
-                    continue;
-                }
-                match core.next_work(&mut state) {
+                match core.next_held_work(&mut state) {
                     Some(claim) => {
-                        state.held.push(&claim);
                         core.performs();
                         break claim;
                     }

@@ -154,7 +154,7 @@ impl Drive {
         // What callbacks delete goes after the step: it may wait for another target's, and that for this.
         frames::within(Handle::NULL, Activity::Method, || {
             let step = self.perform(core, task);
-            core.has_performed(None);
+            core.has_performed();
             step
         })
     }

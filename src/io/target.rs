@@ -13,6 +13,7 @@ use super::queue::{HeldRequests, RequestQueue};
 use super::report_descriptor::Layout;
 use super::request::{Claim, Operation, Outcome, Request, Round};
 use super::request_state::Holder;
+use crate::framework::deletion;
 use crate::framework::guarded::{Guarded, Inside, Level, Signal};
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::memory::{self, Block, Shared};
@@ -345,15 +346,12 @@ impl Core {
         self.performing.store(true, Ordering::Relaxed);
     }
 
-    /// It has done it, and no callback runs on it any more. `completed`: a Request that it had from `held`.
-    pub(super) fn has_performed(&self, completed: Option<&Claim>) {
+    /// It has done it, and no callback runs on it any more.
+    pub(super) fn has_performed(&self) {
         // Whoever closes the target has its lock after this, and sees it, or before, and is told.
         self.performing.store(false, Ordering::Release);
         let mut state = self.state.lock();
         state.delivering = false;
-        if let Some(completed) = completed {
-            state.held.forget(completed);
-        }
         if state.closed {
             drop(state);
             tree::tell();
@@ -395,6 +393,27 @@ impl Core {
     /// The oldest Request that is to be worked on.
     pub(super) fn next_work(&self, state: &mut State) -> Option<Claim> {
         state.work.claim(self.device.holder())
+    }
+
+    /// As [`Core::next_work`], if it is to be held, and could be taken back.
+    pub(super) fn next_held_work(&self, state: &mut State) -> Option<Claim> {
+        state.held.make_room().ok()?;
+        let claim = self.next_work(state)?;
+        state.held.push(&claim);
+        Some(claim)
+    }
+
+    /// What the target's thread does next while it [performs](Core::performs). `completed`: what it has done,
+    /// and holds no more.
+    pub(super) fn next_work_after(&self, completed: Option<&Claim>) -> Option<Claim> {
+        let mut state = self.state.lock();
+        if let Some(completed) = completed {
+            state.held.forget(completed);
+        }
+        if state.closed || deletion::has_deferred() {
+            return None;
+        }
+        self.next_held_work(&mut state)
     }
 
     /// The calling thread is the target's.
