@@ -290,13 +290,11 @@ mod tests {
         count: AtomicU64,
     }
 
-    fn count(counted: &Counted, times: u64, hold: Duration) {
+    fn count(counted: &Counted, times: u64, hold: impl Fn()) {
         for _ in 0..times {
             let held = counted.lock.lock();
             let before = counted.count.load(Ordering::Relaxed);
-            if !hold.is_zero() {
-                thread::sleep(hold);
-            }
+            hold();
             counted.count.store(before + 1, Ordering::Relaxed);
             // SAFETY: this thread holds the lock.
             unsafe { held.unlock() };
@@ -305,9 +303,8 @@ mod tests {
 
     #[test]
     fn one_at_a_time_has_the_lock_however_long_it_is_held() {
-        for (threads, times, hold) in
-            [(4, 100_000, Duration::ZERO), (8, 10, Duration::from_millis(2))]
-        {
+        let nap: fn() = || thread::sleep(Duration::from_millis(2));
+        for (threads, times, hold) in [(4, 100_000, (|| {}) as fn()), (8, 10, nap)] {
             let counted = Counted { lock: RawLock::new(0), count: AtomicU64::new(0) };
             thread::scope(|scope| {
                 for _ in 0..threads {
@@ -315,6 +312,28 @@ mod tests {
                 }
             });
             assert_eq!(counted.count.into_inner(), threads * times);
+        }
+    }
+
+    #[test]
+    fn one_at_a_time_has_the_lock_whoever_owns_it_meanwhile() {
+        const BURSTS: [u64; 6] = [70, 1, 150, 300, 2, 600];
+        const THREADS: u64 = 3;
+        for _ in 0..100 {
+            let counted = Counted { lock: RawLock::armed(2), count: AtomicU64::new(0) };
+            let hold = || (0..4).for_each(|_| std::hint::spin_loop());
+            let bursts = || {
+                for burst in BURSTS {
+                    count(&counted, burst, hold);
+                    thread::yield_now();
+                }
+            };
+            thread::scope(|scope| {
+                for _ in 0..THREADS {
+                    scope.spawn(bursts);
+                }
+            });
+            assert_eq!(counted.count.into_inner(), THREADS * BURSTS.iter().sum::<u64>());
         }
     }
 
