@@ -5,6 +5,7 @@
 use super::lock::{Held, RawLock};
 use super::sync::{AtomicU32, Condvar, Mutex, MutexGuard, Ordering};
 use std::cell::UnsafeCell;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::time::Instant;
 
@@ -25,10 +26,11 @@ pub struct Guarded<T> {
 // SAFETY: the lock lets one thread at a time reach the value.
 unsafe impl<T: Send> Sync for Guarded<T> {}
 
-/// The value of a [`Guarded`], locked.
+/// The value of a [`Guarded`], locked. Whoever locked it gives it back, on his own thread.
 pub struct Inside<'a, T> {
     held: Held<'a>,
     guarded: &'a Guarded<T>,
+    here: PhantomData<*mut T>,
 }
 
 impl<T> Guarded<T> {
@@ -40,7 +42,7 @@ impl<T> Guarded<T> {
     #[inline]
     pub fn lock(&self) -> Inside<'_, T> {
         let held = self.lock.try_lock_at_once().unwrap_or_else(|| self.lock.lock());
-        Inside { held, guarded: self }
+        Inside { held, guarded: self, here: PhantomData }
     }
 }
 
