@@ -20,7 +20,7 @@
 //! while the plain lock is held. `inside` lies with the thread and not with the lock: an owner that is
 //! held up between its two steps, while the slot gets another object and that another owner, disturbs
 //! nobody. A thread has a record for each rank of locks, so that it can be inside both locks of an
-//! object. It may end as an owner; its records serve the next thread that has its number.
+//! object, and inside those that are taken before them. It may end as an owner; its records serve the next thread that has its number.
 //!
 //! `models/` runs this very file under a model checker, the fences and records being the checker's.
 
@@ -144,7 +144,8 @@ impl RawLock {
     fn try_enter(&self, owner: usize, record: &'static Owner) -> Option<Held<'_>> {
         // What an earlier thread of the same number did under the lock is seen, too.
         if record.inside.load(Ordering::Acquire) == 0 {
-            record.inside.store(self.name(), Ordering::Relaxed);
+            // Whoever sees another lock's name here sees, too, what was done under the last one.
+            record.inside.store(self.name(), Ordering::Release);
             asymmetric::light();
             if self.owner.load(Ordering::Relaxed) == owner {
                 return Some(Held(&record.inside));
@@ -204,22 +205,29 @@ impl RawLock {
     /// to.
     #[cold]
     fn settle(&self) -> Option<Held<'_>> {
-        if self.owner.load(Ordering::Relaxed) == ARMED {
-            if let Some(record) = self.own() {
-                record.inside.store(self.name(), Ordering::Relaxed);
-                self.taken.store(0, Ordering::Release);
-                return Some(Held(&record.inside));
+        match self.owner.load(Ordering::Relaxed) {
+            NOBODY => {}
+            ARMED => {
+                if let Some(record) = self.own() {
+                    record.inside.store(self.name(), Ordering::Release);
+                    self.taken.store(0, Ordering::Release);
+                    return Some(Held(&record.inside));
+                }
             }
-        } else if !self.end_ownership(ownable()) {
-            self.taken.store(0, Ordering::Release);
-            return None;
+            _ => {
+                if !self.end_ownership() {
+                    self.taken.store(0, Ordering::Release);
+                    return None;
+                }
+                self.owner.store(ownable(), Ordering::Relaxed);
+            }
         }
         Some(Held(&self.taken))
     }
 
     /// The plain lock is held and armed. The calling thread's record, if it owns the lock from now on.
     fn own(&self) -> Option<&'static Owner> {
-        if !self.count() {
+        if !self.count() || !asymmetric::available() {
             return None;
         }
         let me = owners::current();
@@ -231,12 +239,13 @@ impl RawLock {
         Some(record)
     }
 
-    /// The plain lock is held. Nobody owns the lock from now on, and it is armed or not, as `then` says;
-    /// whether nobody is inside either.
-    fn end_ownership(&self, then: usize) -> bool {
+    /// The plain lock is held. Nobody owns the lock from now on; whether nobody is inside either.
+    fn end_ownership(&self) -> bool {
         let owner = self.owner.load(Ordering::Relaxed);
+        if owner == ARMED {
+            self.owner.store(NOBODY, Ordering::Relaxed);
+        }
         if owner == ARMED || owner == NOBODY {
-            self.owner.store(then, Ordering::Relaxed);
             return true;
         }
         let record = owners::at(owner & !LEAVING);
@@ -252,7 +261,7 @@ impl RawLock {
         let streak = self.streak.load(Ordering::Relaxed);
         self.streak.store((streak * 2).min(owners::LONGEST_STREAK), Ordering::Relaxed);
         self.last.store(0, Ordering::Relaxed);
-        self.owner.store(then, Ordering::Relaxed);
+        self.owner.store(NOBODY, Ordering::Relaxed);
         true
     }
 
@@ -271,7 +280,7 @@ impl RawLock {
         if self.taken.swap(1, Ordering::Acquire) != 0 {
             return false;
         }
-        let is_free = self.end_ownership(NOBODY);
+        let is_free = self.end_ownership();
         self.taken.store(0, Ordering::Release);
         is_free
     }

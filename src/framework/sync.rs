@@ -1,7 +1,7 @@
 //! Where every lock, condition variable and atomic of the library comes from.
 //!
 //! Locks are parking_lot's: one byte, never poisoned, visible to ThreadSanitizer. The one that every
-//! Method of a buffer takes is our own: [`lock`](super::lock).
+//! Method of a buffer takes, and every report, is our own: [`lock`](super::lock).
 
 pub use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 pub use std::sync::atomic::{

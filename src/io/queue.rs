@@ -27,8 +27,8 @@ pub enum Pushed {
 }
 
 impl RequestQueue {
-    /// Appends an idle Request. The canceler is told when it is canceled in the queue; without one it
-    /// just ends. `round`: it is armed for that before.
+    /// Appends a Request that is idle. The canceler is told when it is canceled in the queue; without one it
+    /// just ends. `round`: it is completed, or idle, and is armed for that before.
     pub fn push(
         &mut self,
         request: Ref<Request>,

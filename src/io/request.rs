@@ -126,7 +126,8 @@ pub struct Request {
     pub information: usize,
     status: Status,
     maker: Maker,
-    /// A stream's: lent to whoever tells it of a completion, so that no report counts references.
+    /// A stream's (`may_be_left`): lent to whoever tells it of a completion, so that no report counts
+    /// references.
     spare: Option<SharedOwner>,
     /// For which of its owner's rounds it was armed.
     round: u64,
@@ -235,7 +236,7 @@ impl Ref<Request> {
     }
 
     /// Idle to Queued. A queue that wants to be told of cancellations is one of the program's Requests.
-    /// `round`: it is armed for that before.
+    /// `round`: it is completed, or idle, and is armed for that before.
     pub fn enqueue(
         &self,
         canceler: Option<SharedCanceler>,
@@ -441,6 +442,7 @@ impl Ref<Request> {
                 let is_lent = *may_be_left;
                 drop(request);
                 owner.completed(*self, tag, outcome, abandoned);
+                // Who fails to give it back only counts one the next time.
                 if is_lent && let Some(mut request) = table::try_lock::<Request>(self.handle) {
                     let superfluous = request.spare.replace(owner);
                     drop(request);

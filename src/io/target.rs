@@ -148,7 +148,9 @@ pub struct Statistics {
 
 /// Under the core's lock.
 fn add(counter: &AtomicU64, count: u64) {
-    counter.store(counter.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+    // A program's target may say anything of what it has transferred.
+    let sum = counter.load(Ordering::Relaxed).wrapping_add(count);
+    counter.store(sum, Ordering::Relaxed);
 }
 
 fn is_here(thread: &AtomicUsize) -> bool {
@@ -294,8 +296,8 @@ impl Core {
         })
     }
 
-    /// Sends a Request. An error: it was not sent, and is the caller's again. Canceled: the
-    /// caller completes it, without a lock.
+    /// Sends a Request. An error: it was not sent, and is the caller's again. Canceled, which
+    /// no stream's is: the caller completes it, without a lock.
     pub fn submit(
         this: &Shared<Self>,
         request: Ref<Request>,
@@ -806,6 +808,13 @@ impl Drop for Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_counter_goes_round() {
+        let counter = AtomicU64::new(u64::MAX);
+        add(&counter, 2);
+        assert_eq!(counter.into_inner(), 1);
+    }
 
     #[test]
     fn a_full_backlog_drops_its_oldest_report() {

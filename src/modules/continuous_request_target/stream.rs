@@ -26,7 +26,7 @@ use crate::framework::sync::{AtomicBool, AtomicU32, Ordering};
 use crate::framework::table::Ref;
 use crate::framework::tree;
 use crate::io::request::{Limbo, Operation, Outcome, Owner, Request, Round, Sent, SharedOwner};
-use crate::io::target::{Core, Purpose, Pushed};
+use crate::io::target::{Core, Purpose};
 use crate::modules::buffer_pool::{BufferPool, End};
 
 use std::time::{Duration, Instant};
@@ -626,18 +626,14 @@ impl Stream {
                 lane.request(owner, index).and_then(|request| {
                     let sent = Sent { operation, input: input_span, output: output_span };
                     let round = Round { number: lane.epoch, sent };
-                    Ok((request, Core::submit(target, request, Purpose::Stream(&round))?))
+                    Core::submit(target, request, Purpose::Stream(&round))
                 })
             }
             _ => Err(Error::new(Status::CANCELLED, "stopped")),
         };
         let error = match sent {
-            Ok((_, Pushed::Waits)) => return Ok(()),
-            Ok((request, Pushed::Canceled)) => {
-                drop(control);
-                let _ = request.complete(Status::CANCELLED, Some(0));
-                return Ok(());
-            }
+            // Armed in the turn of its lock in which it was queued, it waits: nobody has canceled it before.
+            Ok(_) => return Ok(()),
             Err(error) => error,
         };
         let (input, output) = (lane.input.take(), lane.output.take());
