@@ -4,6 +4,7 @@
 #include "client_target.h"
 
 #include <stdatomic.h>
+#include <sys/syscall.h>
 
 #define LIMIT 64
 
@@ -1351,8 +1352,28 @@ static VOID deletes_its_request(WDFREQUEST Request, NTSTATUS Status, ULONG_PTR I
     WdfObjectDelete(Request);
 }
 
+static atomic_long waiting_thread;
+
+/* Nothing but the wait lets the thread sleep. */
+static bool it_sleeps(void)
+{
+    char path[64], text[512] = "";
+    const char* state = NULL;
+    long thread = atomic_load(&waiting_thread);
+    FILE* file;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%ld/stat", thread);
+    if (thread != 0 && (file = fopen(path, "r")) != NULL)
+    {
+        state = fgets(text, sizeof(text), file) != NULL ? strrchr(text, ')') : NULL;
+        fclose(file);
+    }
+    return state != NULL && strncmp(state, ") S", 3) == 0;
+}
+
 static void* waits_for_ever(void* request)
 {
+    atomic_store(&waiting_thread, syscall(SYS_gettid));
     return (void*)(intptr_t)DMF_Request_Wait(request, 0, NULL, NULL);
 }
 
@@ -1366,8 +1387,9 @@ TEST(a_thread_that_waits_is_told_when_the_request_is_deleted)
 
         REQUIRE_SUCCESS(
             DMF_Request_Create(NULL, NULL, 0, NULL, 0, 0, completed ? deletes_its_request : NULL, NULL, &request));
+        atomic_store(&waiting_thread, 0);
         REQUIRE(pthread_create(&thread, NULL, waits_for_ever, request) == 0);
-        harness_sleep_milliseconds(20);
+        EVENTUALLY(it_sleeps());
         if (completed)
         {
             WdfRequestComplete(request, STATUS_SUCCESS);
