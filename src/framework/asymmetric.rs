@@ -15,9 +15,8 @@ pub use linux::{available, heavy};
 
 #[cfg(all(target_os = "linux", not(feature = "plain-locks")))]
 mod linux {
-    use super::super::sync::AtomicBool;
+    use super::super::sync::{AtomicBool, Ordering};
     use once_cell::sync::Lazy;
-    use std::sync::atomic::Ordering;
     use std::time::Duration;
 
     // From linux/membarrier.h.

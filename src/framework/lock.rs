@@ -20,7 +20,8 @@
 //! while the plain lock is held. `inside` lies with the thread and not with the lock: an owner that is
 //! held up between its two steps, while the slot gets another object and that another owner, disturbs
 //! nobody. A thread has a record for each rank of locks, so that it can be inside both locks of an
-//! object, and inside those that are taken before them. It may end as an owner; its records serve the next thread that has its number.
+//! object, and inside those that are taken before them. It may end as an owner; its records serve the next
+//! thread that has its number.
 //!
 //! `models/` runs this very file under a model checker, the fences and records being the checker's.
 

@@ -77,7 +77,7 @@ fn run(core: &Shared<Core>) {
                 if state.closed {
                     return;
                 }
-                match core.next_held_work(&mut state) {
+                match state.claim_held(|state| core.next_work(state)) {
                     Some(claim) => {
                         core.performs();
                         break claim;

@@ -4,11 +4,12 @@
 //! What is known already, or is the library's own, is answered at once. What goes to the device may
 //! block for seconds and runs on the target's worker.
 
+use super::backlog::DEPTHS;
 use super::hid::{answer, guarded};
 use super::reader::Source;
 use super::report_descriptor::{self, ReportKind};
 use super::request::{Claim, Operation};
-use super::target::{BACKLOG_DEPTHS, Core, Device, Route, answer_control};
+use super::target::{Core, Device, Route, answer_control};
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status, fail};
 use crate::framework::sync::Mutex;
@@ -261,12 +262,12 @@ fn number(input: Span) -> Result<u32, Error> {
 }
 
 fn set_backlog_depth(core: &Core, depth: u32) -> Result<usize, Error> {
-    if !BACKLOG_DEPTHS.contains(&(depth as usize)) {
+    if !DEPTHS.contains(&(depth as usize)) {
         return Err(fail!(
             INVALID_PARAMETER,
             "{depth} reports: from {} to {} can be kept",
-            BACKLOG_DEPTHS.start(),
-            BACKLOG_DEPTHS.end()
+            DEPTHS.start(),
+            DEPTHS.end()
         ));
     }
     core.set_backlog_depth(depth as usize)?;

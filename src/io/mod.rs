@@ -2,7 +2,8 @@
 //!
 //! - [`request`]: a Request: one completion, whatever races. [`request_state`]: its life.
 //! - [`queue`]: pending Requests, oldest first.
-//! - [`target`]: what all targets share: pending reads, backlog, removal, statistics.
+//! - [`target`]: what all targets share: pending reads, removal, statistics; [`backlog`]: reports that nobody
+//!   has asked for.
 //! - [`reader`] takes reports from a [`reader::Source`] and delivers them, on a thread of the target;
 //!   [`pump`] on one thread for all HID devices, which waits in [`epoll`].
 //! - [`worker`]: the thread of a target on which operations may block.
@@ -12,6 +13,7 @@
 //!   controls them, [`hid_watch`] sees them come and go; [`hidraw`] is the descriptor behind hidapi;
 //!   [`report_descriptor`] reads how reports look; [`hid_error`] says what went wrong.
 
+mod backlog;
 pub mod client;
 #[cfg(target_os = "linux")]
 mod epoll;

@@ -8,6 +8,7 @@
 //! What may block goes to a thread of its own ([`super::worker`]). The lock is never held across a
 //! completion.
 
+use super::backlog::{self, Backlog};
 pub use super::queue::Pushed;
 use super::queue::{HeldRequests, RequestQueue};
 use super::report_descriptor::Layout;
@@ -16,7 +17,7 @@ use super::request_state::Holder;
 use crate::framework::deletion;
 use crate::framework::guarded::{Guarded, Inside, Level, Signal};
 use crate::framework::handle::{Handle, Kind};
-use crate::framework::memory::{self, Block, Shared};
+use crate::framework::memory::Shared;
 use crate::framework::status::{Error, Status, fail};
 use crate::framework::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering};
 use crate::framework::table::{Object, Ref};
@@ -37,12 +38,6 @@ pub enum Purpose<'a> {
     /// It is armed already.
     Single(Operation),
 }
-
-/// Reports that wait for somebody to ask for them.
-pub const BACKLOG_DEPTH: usize = 32;
-
-/// How many reports a program may have kept.
-pub const BACKLOG_DEPTHS: std::ops::RangeInclusive<usize> = 2..=512;
 
 /// What a target does with a Request.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -226,6 +221,15 @@ impl State {
         self.streams > 0 || self.reads.is_waited()
     }
 
+    /// Claims a Request, and holds it. Nothing is handed out that could not be taken back; what waits can be
+    /// canceled.
+    pub fn claim_held(&mut self, claim: impl FnOnce(&mut Self) -> Option<Claim>) -> Option<Claim> {
+        self.held.make_room().ok()?;
+        let claim = claim(self)?;
+        self.held.push(&claim);
+        Some(claim)
+    }
+
     fn claim_any(&mut self) -> Option<Claim> {
         let State { reads, work, slow, .. } = self;
         [reads, work, slow].into_iter().find_map(|queue| queue.claim(Holder::Transport))
@@ -255,7 +259,7 @@ impl State {
 
 impl Core {
     pub fn new(layout: Layout, device: Box<dyn Device>) -> Result<Shared<Self>, Error> {
-        let backlog = Backlog::new(BACKLOG_DEPTH, layout.longest_input)?;
+        let backlog = Backlog::new(backlog::DEPTH, layout.longest_input)?;
         Shared::new(Self {
             layout,
             statistics: Statistics::default(),
@@ -397,16 +401,8 @@ impl Core {
         state.work.claim(self.device.holder())
     }
 
-    /// As [`Core::next_work`], if it is to be held, and could be taken back.
-    pub(super) fn next_held_work(&self, state: &mut State) -> Option<Claim> {
-        state.held.make_room().ok()?;
-        let claim = self.next_work(state)?;
-        state.held.push(&claim);
-        Some(claim)
-    }
-
-    /// What the target's thread does next while it [performs](Core::performs). `completed`: what it has done,
-    /// and holds no more.
+    /// What the target's thread does next while it [performs](Core::performs); nothing, if a callback has put
+    /// a delete off. `completed`: what it has done, and holds no more.
     pub(super) fn next_work_after(&self, completed: Option<&Claim>) -> Option<Claim> {
         let mut state = self.state.lock();
         if let Some(completed) = completed {
@@ -415,7 +411,7 @@ impl Core {
         if state.closed || deletion::has_deferred() {
             return None;
         }
-        self.next_held_work(&mut state)
+        state.claim_held(|state| self.next_work(state))
     }
 
     /// The calling thread is the target's.
@@ -666,72 +662,6 @@ impl Core {
     }
 }
 
-/// A ring of reports, oldest first. All of its memory is taken when it is made.
-pub struct Backlog {
-    bytes: Block,
-    lengths: Vec<u32>,
-    /// Bytes a report may have.
-    room: usize,
-    first: usize,
-    count: usize,
-}
-
-impl Backlog {
-    fn new(depth: usize, room: usize) -> Result<Self, Error> {
-        let mut lengths = Vec::new();
-        memory::permit()?;
-        lengths.try_reserve_exact(depth).map_err(|_| memory::no_memory())?;
-        lengths.resize(depth, 0);
-        Ok(Self { bytes: Block::new(depth * room)?, lengths, room, first: 0, count: 0 })
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    #[cfg(test)]
-    pub fn len(&self) -> usize {
-        self.count
-    }
-
-    fn depth(&self) -> usize {
-        self.lengths.len()
-    }
-
-    pub fn clear(&mut self) {
-        self.count = 0;
-    }
-
-    /// Appends a report. True: the oldest one had to go.
-    fn push(&mut self, report: &[u8]) -> bool {
-        let depth = self.lengths.len();
-        let full = self.count == depth;
-        if full {
-            self.first = (self.first + 1) % depth;
-            self.count -= 1;
-        }
-        let place = (self.first + self.count) % depth;
-        let length = report.len().min(self.room);
-        let start = place * self.room;
-        self.bytes[start..start + length].copy_from_slice(&report[..length]);
-        self.lengths[place] = length as u32;
-        self.count += 1;
-        full
-    }
-
-    /// Calls `with` on the oldest report and removes it.
-    pub fn pop<R>(&mut self, with: impl FnOnce(&[u8]) -> R) -> Option<R> {
-        if self.count == 0 {
-            return None;
-        }
-        let start = self.first * self.room;
-        let result = with(&self.bytes[start..start + self.lengths[self.first] as usize]);
-        self.first = (self.first + 1) % self.lengths.len();
-        self.count -= 1;
-        Some(result)
-    }
-}
-
 /// The object behind a WDFIOTARGET.
 pub struct Target {
     pub core: Shared<Core>,
@@ -814,16 +744,5 @@ mod tests {
         let counter = AtomicU64::new(u64::MAX);
         add(&counter, 2);
         assert_eq!(counter.into_inner(), 1);
-    }
-
-    #[test]
-    fn a_full_backlog_drops_its_oldest_report() {
-        let mut backlog = Backlog::new(2, 3).ok().unwrap();
-        assert!(!backlog.push(&[1]));
-        assert!(!backlog.push(&[2, 2]));
-        assert!(backlog.push(&[3, 3, 3]));
-        assert_eq!(backlog.pop(<[u8]>::to_vec), Some(vec![2, 2]));
-        assert_eq!(backlog.pop(<[u8]>::to_vec), Some(vec![3, 3, 3]));
-        assert_eq!(backlog.pop(<[u8]>::to_vec), None);
     }
 }

@@ -58,11 +58,8 @@ fn next(core: &Core) -> Option<Claim> {
         if state.closed {
             return None;
         }
-        // Nothing is begun that could not be taken back; what waits can be canceled.
-        if state.held.make_room().is_ok()
-            && let Some(claim) = state.slow.claim(Holder::Callback(false))
-        {
-            state.held.push(&claim);
+        let claim = state.claim_held(|state| state.slow.claim(Holder::Callback(false)));
+        if let Some(claim) = claim {
             state.operating = true;
             return Some(claim);
         }

@@ -1390,6 +1390,7 @@ TEST(a_thread_that_waits_is_told_when_the_request_is_deleted)
         atomic_store(&waiting_thread, 0);
         REQUIRE(pthread_create(&thread, NULL, waits_for_ever, request) == 0);
         EVENTUALLY(it_sleeps());
+        harness_sleep_milliseconds(20); /* valgrind lets it sleep once before */
         if (completed)
         {
             WdfRequestComplete(request, STATUS_SUCCESS);
