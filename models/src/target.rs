@@ -11,11 +11,6 @@ use crate::io::request::{Claim, Operation, Outcome, Request, Round};
 use crate::io::request_state::Holder;
 use crate::schedules::check;
 
-#[derive(Clone, Copy)]
-pub enum Purpose<'a> {
-    Stream(&'a Round),
-}
-
 pub struct Core(Guarded<State>);
 
 struct State {
@@ -43,14 +38,15 @@ impl Core {
     pub fn submit(
         this: &Shared<Self>,
         request: Ref<Request>,
-        Purpose::Stream(round): Purpose,
+        _operation: Operation,
+        round: Option<&Round>,
     ) -> Result<Pushed, Error> {
         let mut state = this.0.lock();
         if state.gone {
             return Err(Error::new(Status::DEVICE_NOT_CONNECTED, "the device is gone"));
         }
         check(state.streams > 0, "a Request is sent though no stream is started");
-        state.reads.push(request, None, Some(round))
+        state.reads.push(request, None, round)
     }
 
     pub fn stream_started(&self) {

@@ -9,7 +9,6 @@ use crate::framework::frames::{self, Activity};
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::memory::try_box;
 use crate::framework::status::{Error, Status};
-use crate::framework::sync::Ordering;
 use crate::framework::table;
 use crate::framework::tree::{self, Choices};
 use crate::io::client::{self, Implementation};
@@ -127,16 +126,16 @@ pub unsafe extern "C" fn statistics_get(
 ) -> NTSTATUS {
     status(c"DMF_IoTarget_StatisticsGet", target, || {
         let filled = table::enter(Handle::from_c(target), |target: &Target| {
-            let counted = &target.core.statistics;
+            let counted = target.core.statistics.counted();
             Ok(DMF_IO_TARGET_STATISTICS {
                 size: size_of::<DMF_IO_TARGET_STATISTICS>() as ULONG,
-                requests_completed: counted.completed.load(Ordering::Relaxed),
-                requests_failed: counted.failed.load(Ordering::Relaxed),
-                requests_canceled: counted.canceled.load(Ordering::Relaxed),
-                bytes_in: counted.bytes_in.load(Ordering::Relaxed),
-                bytes_out: counted.bytes_out.load(Ordering::Relaxed),
-                reports_dropped: counted.dropped.load(Ordering::Relaxed),
-                overruns_suspected: counted.overruns.load(Ordering::Relaxed),
+                requests_completed: counted.completed,
+                requests_failed: counted.failed,
+                requests_canceled: counted.canceled,
+                bytes_in: counted.bytes_in,
+                bytes_out: counted.bytes_out,
+                reports_dropped: counted.dropped,
+                overruns_suspected: counted.overruns,
             })
         })?;
         not_null(statistics, "Statistics is NULL")?;

@@ -85,12 +85,15 @@ pub struct Reader {
 
 /// Where somebody is who looks at a belt's items one by one.
 pub struct Walk {
-    /// Items that are still to be looked at, and all of them.
-    left: usize,
-    count: usize,
-    /// Where the next item is, as long as the oldest is there.
-    place: usize,
+    /// The next item, and the end of those that lie one behind the other from `piece` on, as long as the
+    /// oldest of all is at `oldest`.
+    next: NonNull<u8>,
+    end: NonNull<u8>,
+    piece: NonNull<u8>,
     oldest: usize,
+    /// Bytes of the items before `piece`, and of all.
+    before: usize,
+    all: usize,
 }
 
 // SAFETY: an end reaches the memory of its own slots only, which the belt keeps.
@@ -301,8 +304,9 @@ impl Reader {
 
     /// Begins to look at the items one by one, from the oldest.
     pub fn walk(&mut self) -> Walk {
-        let count = self.count();
-        Walk { left: count, count, place: self.end.place, oldest: self.end.place }
+        let all = self.count() * self.end.size;
+        let first = self.end.first;
+        Walk { next: first, end: first, piece: first, oldest: 0, before: 0, all }
     }
 
     /// The next item of a walk.
@@ -311,25 +315,29 @@ impl Reader {
     /// The walk is this reader's, and no item was taken off since it began. They may have been moved.
     #[inline(always)]
     pub unsafe fn next_item(&mut self, walk: &mut Walk) -> Option<&mut [u8]> {
-        if walk.left == 0 {
-            return None;
+        let is_here = self.end.place == walk.oldest && walk.next != walk.end;
+        let item = if is_here { walk.next } else { self.find_piece(walk)? };
+        // SAFETY: the slots of all items are the reader's, and this is one.
+        unsafe {
+            walk.next = item.add(self.end.size);
+            Some(std::slice::from_raw_parts_mut(item.as_ptr(), self.end.size))
         }
-        if self.end.place != walk.oldest {
-            self.find_again(walk);
-        }
-        let place = walk.place;
-        walk.place = self.end.behind(place);
-        walk.left -= 1;
-        // SAFETY: the slots of all items are the reader's.
-        Some(unsafe { self.end.slot(place) })
     }
 
-    /// The items were moved.
+    /// The first of the items that are still to be looked at and lie one behind the other.
     #[cold]
-    fn find_again(&self, walk: &mut Walk) {
+    fn find_piece(&mut self, walk: &mut Walk) -> Option<NonNull<u8>> {
+        walk.before += walk.next.addr().get() - walk.piece.addr().get();
         walk.oldest = self.end.place;
-        let index = walk.count - walk.left;
-        walk.place = self.end.wrapped(walk.oldest + index * self.end.size);
+        let place = self.end.wrapped(walk.oldest + walk.before);
+        let bytes = (walk.all - walk.before).min(self.end.length - place);
+        // SAFETY: the piece lies in the belt's memory.
+        unsafe {
+            walk.piece = self.end.first.add(place);
+            walk.end = walk.piece.add(bytes);
+        }
+        walk.next = walk.piece;
+        (bytes > 0).then_some(walk.piece)
     }
 
     /// Shows all items to `take`, oldest first, in one piece or two, and takes them off.

@@ -118,8 +118,9 @@ impl Drop for User {
         let threads = std::mem::take(&mut pool.threads);
         drop(pool);
         CHANGED.notify_all();
-        for thread in threads {
-            thread::join(thread);
+        // Told to end, they do so by themselves; one that this thread waited for might wait for this thread.
+        if !thread::is_a_worker() {
+            threads.into_iter().for_each(thread::join);
         }
     }
 }
@@ -158,5 +159,57 @@ fn run(epoch: u64) {
                 pool.idle -= 1;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::framework::memory::try_box;
+    use crate::framework::sync::{AtomicBool, Ordering};
+    use std::time::{Duration, Instant};
+
+    /// Two who wait for each other, were it not for the time.
+    #[derive(Default)]
+    struct Meeting {
+        runs: AtomicBool,
+        has_gone: AtomicBool,
+        was_met: AtomicBool,
+    }
+
+    struct Waits(Shared<Meeting>);
+
+    impl Task for Waits {
+        fn run(&self) {
+            self.0.runs.store(true, Ordering::SeqCst);
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while !self.0.has_gone.load(Ordering::SeqCst) && Instant::now() < deadline {
+                std::thread::yield_now();
+            }
+            self.0.was_met.store(Instant::now() < deadline, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_thread_of_the_library_leaves_without_waiting_for_the_work() {
+        let meeting = Shared::new(Meeting::default()).ok().expect("memory");
+        let task = try_box(Waits(meeting.clone())).ok().expect("memory") as Box<dyn Task>;
+        let task = Shared::new(task).ok().expect("memory");
+        let goes = meeting.clone();
+        let thread = thread::start("dmf-test", move || {
+            let user = User::attach().ok().expect("memory");
+            user.post(task);
+            while !goes.runs.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            drop(user);
+            goes.has_gone.store(true, Ordering::SeqCst);
+        });
+        thread::join(thread.ok().expect("memory"));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !meeting.was_met.load(Ordering::SeqCst) && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        assert!(meeting.was_met.load(Ordering::SeqCst));
     }
 }

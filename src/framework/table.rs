@@ -219,7 +219,7 @@ impl<T> Guard<T> {
             unsafe { held_back.unlock() };
         }
         if self.lent {
-            frames::settle();
+            settle();
         }
     }
 
@@ -229,6 +229,12 @@ impl<T> Guard<T> {
         self.release();
         std::mem::forget(self);
     }
+}
+
+/// As [`frames::settle`]; few have lent anything.
+#[cold]
+fn settle() {
+    frames::settle();
 }
 
 impl<T> Drop for Guard<T> {

@@ -6,7 +6,7 @@
 
 use super::reader::Source;
 use super::report_descriptor::Layout;
-use super::request::{Claim, Operation, Outcome};
+use super::request::{Claim, Operation, Outcome, Teller};
 use super::request_state::Holder;
 use super::target::{Core, Device, Route, Target};
 use crate::framework::frames::{self, Activity};
@@ -48,12 +48,15 @@ impl Device for Client {
     /// One Request after the other, until there is none, or a callback has put a delete off.
     fn perform(&self, core: &Core, _source: Option<&mut dyn Source>, first: Claim) {
         frames::within(self.handle, Activity::Callback, || {
-            let mut next = Some(first);
+            let (mut teller, mut next) = (Teller::default(), Some(first));
             while let Some(claim) = next {
                 let answer = self.implementation.perform(&claim);
                 match answer {
                     Some(Outcome { status, information }) => {
-                        if let Err(error) = claim.request.complete(status, Some(information)) {
+                        let information = Some(information);
+                        if let Err(error) =
+                            claim.request.complete_by(&mut teller, status, information)
+                        {
                             misuse::report(c"EVT_DMF_IoTarget_Request", self.handle, &error);
                         }
                     }

@@ -8,7 +8,7 @@ use super::report_descriptor::Layout;
 use super::target::{Core, Kept};
 use crate::framework::memory::{Block, Shared, try_box};
 use crate::framework::status::{Error, Status};
-use crate::framework::sync::{Mutex, Ordering};
+use crate::framework::sync::Mutex;
 use hidapi::HidDevice;
 use std::time::Duration;
 
@@ -130,7 +130,7 @@ impl Reports {
     }
 
     fn suspect_overrun(&self) {
-        self.core.statistics.overruns.fetch_add(1, Ordering::Relaxed);
+        self.core.statistics.count_overrun();
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! - [`request`]: a Request: one completion, whatever races. [`request_state`]: its life.
 //! - [`queue`]: pending Requests, oldest first.
-//! - [`target`]: what all targets share: pending reads, removal, statistics; [`backlog`]: reports that nobody
-//!   has asked for.
+//! - [`target`]: what all targets share: pending reads, removal, [`statistics`]; [`backlog`]: reports that
+//!   nobody has asked for.
 //! - [`reader`] takes reports from a [`reader::Source`] and delivers them, on a thread of the target;
 //!   [`pump`] on one thread for all HID devices, which waits in [`epoll`].
 //! - [`worker`]: the thread of a target on which operations may block.
@@ -32,5 +32,6 @@ pub mod replay;
 pub mod report_descriptor;
 pub mod request;
 pub mod request_state;
+mod statistics;
 pub mod target;
 mod worker;

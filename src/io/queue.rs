@@ -6,7 +6,7 @@
 use super::request::{Claim, Queued, Request, Round, SharedCanceler};
 use super::request_state::Holder;
 use crate::framework::memory;
-use crate::framework::status::{Error, Status};
+use crate::framework::status::Error;
 use crate::framework::table::Ref;
 use std::collections::VecDeque;
 
@@ -92,17 +92,26 @@ impl RequestQueue {
 /// Requests that somebody works on, in no particular order of their ends.
 #[derive(Default)]
 pub struct HeldRequests {
+    /// The last one pushed. Mostly it is forgotten before the next one comes.
+    last: Option<(Ref<Request>, u64)>,
     entries: VecDeque<(Ref<Request>, u64)>,
 }
 
 impl HeldRequests {
-    /// Takes the memory that the next [`HeldRequests::push`] needs.
-    pub fn make_room(&mut self) -> Result<(), Error> {
-        make_room(&mut self.entries, |request, ticket| request.is_held(ticket))
+    /// Takes the memory that the next [`HeldRequests::push`] needs. False: there is none.
+    pub fn make_room(&mut self) -> bool {
+        make_room(&mut self.entries, |request, ticket| request.is_held(ticket)).is_ok()
     }
 
     pub fn push(&mut self, claim: &Claim) {
-        self.entries.push_back((claim.request, claim.ticket));
+        self.append((claim.request, claim.ticket));
+    }
+
+    /// There is room.
+    fn append(&mut self, entry: (Ref<Request>, u64)) {
+        if let Some(before) = self.last.replace(entry) {
+            self.entries.push_back(before);
+        }
     }
 
     /// Forgets a Request that is completed, if it was the last one pushed.
@@ -110,33 +119,24 @@ impl HeldRequests {
         let is_it = |(request, ticket): &mut (Ref<Request>, u64)| {
             request.handle == claim.request.handle && *ticket == claim.ticket
         };
-        self.entries.pop_back_if(is_it);
+        self.last.take_if(is_it);
     }
 
-    /// Cancels all; those that somebody holds all the same stay.
-    pub fn cancel_all(held: Self, reason: Status) -> Self {
-        for (request, _) in &held.entries {
-            request.cancel(reason);
-        }
-        held
+    /// Those that are held now, or were; from the oldest to the last one pushed, [`HeldRequests::turn`] answers
+    /// them in so many calls.
+    pub fn len(&self) -> usize {
+        self.entries.len() + usize::from(self.last.is_some())
     }
 
-    /// Takes over the entries of another; none is lost for want of memory, since one of the two is
-    /// empty or has room.
-    pub fn append(&mut self, mut other: Self) {
-        if self.entries.len() > other.entries.len() {
-            std::mem::swap(self, &mut other);
-        }
-        while let Some(entry) = other.entries.pop_front() {
-            if self.entries.len() == self.entries.capacity() && self.make_room().is_err() {
-                return;
-            }
-            self.entries.push_back(entry);
-        }
+    /// The oldest, which is the youngest from now on.
+    pub fn turn(&mut self) -> Option<(Ref<Request>, u64)> {
+        let Some(oldest) = self.entries.pop_front() else { return self.last };
+        self.append(oldest);
+        Some(oldest)
     }
 
     pub fn pop(&mut self) -> Option<Ref<Request>> {
-        while let Some((request, ticket)) = self.entries.pop_front() {
+        while let Some((request, ticket)) = self.entries.pop_front().or_else(|| self.last.take()) {
             if request.is_held(ticket) {
                 return Some(request);
             }
@@ -146,13 +146,19 @@ impl HeldRequests {
 }
 
 /// Room for one entry more. Stale entries go first; the queue grows when they were few.
+#[inline]
 fn make_room(
     entries: &mut VecDeque<(Ref<Request>, u64)>,
     is_live: impl Fn(&Ref<Request>, u64) -> bool,
 ) -> Result<(), Error> {
-    if entries.len() < entries.capacity() {
-        return Ok(());
-    }
+    if entries.len() < entries.capacity() { Ok(()) } else { sweep(entries, is_live) }
+}
+
+#[cold]
+fn sweep(
+    entries: &mut VecDeque<(Ref<Request>, u64)>,
+    is_live: impl Fn(&Ref<Request>, u64) -> bool,
+) -> Result<(), Error> {
     entries.retain(|(request, ticket)| is_live(request, *ticket));
     if entries.len() > entries.capacity() / 2 || entries.capacity() == 0 {
         memory::permit()?;

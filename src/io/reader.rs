@@ -4,7 +4,7 @@
 //! for the one thread of all devices, which waits for all of them ([`super::pump`]). A device that
 //! nobody wants reports of is not read. Nothing but the end of a target waits for a slice.
 
-use super::request::{Claim, Outcome};
+use super::request::{Claim, Outcome, Teller};
 use super::target::{Core, State};
 use crate::framework::frames::{self, Activity};
 use crate::framework::guarded::Inside;
@@ -111,6 +111,7 @@ pub struct Drive {
     source: Box<dyn Source>,
     /// The source has nothing before that.
     until: Option<Instant>,
+    teller: Teller,
 }
 
 /// What a step has done.
@@ -133,7 +134,7 @@ enum Task {
 
 impl Drive {
     pub fn new(source: Box<dyn Source>) -> Self {
-        Self { source, until: None }
+        Self { source, until: None, teller: Teller::default() }
     }
 
     /// Does one thing for the target. It blocks as long as the source's `next` does.
@@ -166,9 +167,9 @@ impl Drive {
                 return Step::Over;
             }
             Task::Work(claim) => core.device.perform(core, Some(&mut *self.source), claim),
-            Task::Backlog => deliver_from_backlog(core),
+            Task::Backlog => deliver_from_backlog(core, &mut self.teller),
             Task::Read => match self.source.next() {
-                Next::Report(report, forgets) => core.deliver(report, forgets),
+                Next::Report(report, forgets) => core.deliver(&mut self.teller, report, forgets),
                 Next::Nothing => return Step::Dry,
                 Next::NotBefore(moment) => self.until = Some(moment),
                 Next::Gone => core.state.lock().removed = true,
@@ -221,7 +222,7 @@ impl Drive {
     }
 }
 
-fn deliver_from_backlog(core: &Core) {
+fn deliver_from_backlog(core: &Core, teller: &mut Teller) {
     let mut state = core.state.lock();
     if state.backlog.is_empty() {
         return;
@@ -229,7 +230,7 @@ fn deliver_from_backlog(core: &Core) {
     let Some(claim) = core.claim_read(&mut state) else { return };
     let information = state.backlog.pop(|report| claim.output.fill(report)).unwrap_or(0);
     drop(state);
-    claim.complete(Outcome { status: Status::SUCCESS, information });
+    claim.complete_by(teller, Outcome { status: Status::SUCCESS, information });
 }
 
 #[cfg(test)]

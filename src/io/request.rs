@@ -20,7 +20,7 @@ use crate::framework::passive;
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
 use crate::framework::sync::{Condvar, Mutex};
-use crate::framework::table::{self, Guard, Object, Ref};
+use crate::framework::table::{Guard, Object, Ref};
 use crate::framework::tree::{self, Choices};
 use std::time::{Duration, Instant};
 
@@ -75,10 +75,20 @@ pub trait Owner: Send + Sync {
 
     /// The target has let go of what was left to it.
     fn give_back(&self, _buffers: Limbo) {}
+
+    /// A [`Teller`] may keep it: then it is nothing but memory.
+    fn may_be_kept(&self) -> bool {
+        false
+    }
 }
 
 /// An owner, shared by its Requests.
 pub type SharedOwner = Shared<Box<dyn Owner>>;
+
+/// Who completes one Request after the other: may keep the owner that was told last, so that the reports of one
+/// stream count no references.
+#[derive(Default)]
+pub struct Teller(Option<SharedOwner>);
 
 /// The program's completion callback.
 #[derive(Clone, Copy)]
@@ -126,9 +136,6 @@ pub struct Request {
     pub information: usize,
     status: Status,
     maker: Maker,
-    /// A stream's (`may_be_left`): lent to whoever tells it of a completion, so that no report counts
-    /// references.
-    spare: Option<SharedOwner>,
     /// For which of its owner's rounds it was armed.
     round: u64,
     canceler: Option<SharedCanceler>,
@@ -179,7 +186,12 @@ pub struct Claim {
 
 impl Claim {
     pub fn complete(self, outcome: Outcome) {
-        let _ = self.request.complete(outcome.status, Some(outcome.information));
+        self.complete_by(&mut Teller::default(), outcome);
+    }
+
+    pub fn complete_by(self, teller: &mut Teller, outcome: Outcome) {
+        let Outcome { status, information } = outcome;
+        let _ = self.request.complete_by(teller, status, Some(information));
     }
 }
 
@@ -205,8 +217,7 @@ impl Ref<Request> {
 
     /// Makes a Request of the library's own whose buffers are the library's, too.
     pub fn of_stream(owner: SharedOwner, tag: usize) -> Result<Self, Error> {
-        let mut request = Request::new(Maker::Library(owner.clone(), tag));
-        request.spare = Some(owner);
+        let mut request = Request::new(Maker::Library(owner, tag));
         request.may_be_left = true;
         Ok(Self::new(tree::create(Choices::default(), request)?))
     }
@@ -295,6 +306,13 @@ impl Ref<Request> {
         self.lock().is_ok_and(|request| self.cancel_locked(request, reason))
     }
 
+    /// As [`Ref::cancel`], if somebody still works on the Request since it had that ticket.
+    pub fn cancel_held(&self, ticket: u64, reason: Status) -> bool {
+        self.lock().is_ok_and(|request| {
+            request.machine.is_held(ticket) && self.cancel_locked(request, reason)
+        })
+    }
+
     /// As [`Ref::cancel`], unless the Request has been armed for another round meanwhile.
     pub fn cancel_of(&self, round: u64, reason: Status) -> bool {
         self.lock()
@@ -345,6 +363,16 @@ impl Ref<Request> {
 
     /// Completes the Request for whoever has it.
     pub fn complete(&self, status: Status, information: Option<usize>) -> Result<(), Error> {
+        self.complete_by(&mut Teller::default(), status, information)
+    }
+
+    /// As [`Ref::complete`].
+    pub fn complete_by(
+        &self,
+        teller: &mut Teller,
+        status: Status,
+        information: Option<usize>,
+    ) -> Result<(), Error> {
         let mut request = self.lock()?;
         if request.is_idle_in_the_library() {
             return Err(not_held());
@@ -366,7 +394,7 @@ impl Ref<Request> {
         let outcome =
             Outcome { status: reason.unwrap_or(status), information: request.information };
         request.status = outcome.status;
-        self.tell(request, outcome, false);
+        self.tell_by(teller, request, outcome, false);
         Ok(())
     }
 
@@ -434,25 +462,44 @@ impl Ref<Request> {
 
     /// Runs the completion, without the lock. From the moment that this gives it up the Request may be
     /// deleted: by the target that had it, or by a program that saw it completed.
-    fn tell(&self, mut request: Guard<Request>, outcome: Outcome, abandoned: bool) {
-        let Request { maker, spare, may_be_left, .. } = &mut *request;
-        let completion = match maker {
+    fn tell(&self, request: Guard<Request>, outcome: Outcome, abandoned: bool) {
+        self.tell_by(&mut Teller::default(), request, outcome, abandoned);
+    }
+
+    /// As [`Ref::tell`].
+    #[inline(always)]
+    fn tell_by(
+        &self,
+        teller: &mut Teller,
+        request: Guard<Request>,
+        outcome: Outcome,
+        abandoned: bool,
+    ) {
+        match &request.maker {
             Maker::Library(owner, tag) => {
-                let (owner, tag) = (spare.take().unwrap_or_else(|| owner.clone()), *tag);
-                let is_lent = *may_be_left;
-                drop(request);
-                owner.completed(*self, tag, outcome, abandoned);
-                // Who fails to give it back only counts one the next time.
-                if is_lent && let Some(mut request) = table::try_lock::<Request>(self.handle) {
-                    let superfluous = request.spare.replace(owner);
-                    drop(request);
-                    drop(superfluous);
+                let tag = *tag;
+                match &teller.0 {
+                    Some(kept) if kept.same(owner) => {
+                        request.unlock();
+                        kept.completed(*self, tag, outcome, abandoned);
+                    }
+                    _ => {
+                        let owner = owner.clone();
+                        request.unlock();
+                        owner.completed(*self, tag, outcome, abandoned);
+                        teller.0 = Some(owner).filter(|owner| owner.may_be_kept());
+                    }
                 }
-                return;
             }
-            Maker::Program(completion) => *completion,
-        };
-        drop(request);
+            Maker::Program(completion) => {
+                let completion = *completion;
+                request.unlock();
+                self.tell_program(completion, outcome);
+            }
+        }
+    }
+
+    fn tell_program(&self, completion: Completion, outcome: Outcome) {
         // From here on the program may delete the Request.
         if let Ok(mut request) = self.lock() {
             request.telling = true;
@@ -619,7 +666,6 @@ impl Request {
             information: 0,
             status: Status::PENDING,
             maker,
-            spare: None,
             round: 0,
             canceler: None,
             routine: None,
@@ -678,4 +724,54 @@ pub fn check_delete(handle: Handle) -> Result<(), Error> {
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::framework::memory::try_box;
+    use crate::framework::sync::{AtomicU32, Ordering};
+
+    /// Says when it has ended.
+    struct Told {
+        may_be_kept: bool,
+        ended: Shared<AtomicU32>,
+    }
+
+    impl Owner for Told {
+        fn completed(&self, request: Ref<Request>, _tag: usize, _outcome: Outcome, _: bool) {
+            request.discard();
+        }
+
+        fn may_be_kept(&self) -> bool {
+            self.may_be_kept
+        }
+    }
+
+    impl Drop for Told {
+        fn drop(&mut self) {
+            self.ended.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_teller_keeps_who_was_told_last_if_he_may_be_kept() {
+        let ended = Shared::new(AtomicU32::new(0)).ok().expect("memory");
+        let mut teller = Teller::default();
+        for (may_be_kept, has_ended) in [(false, 1), (true, 1), (true, 2), (false, 4), (true, 4)] {
+            let told = Told { may_be_kept, ended: ended.clone() };
+            let owner = Shared::new(try_box(told).ok().expect("memory") as Box<dyn Owner>);
+            let request = Ref::alone(owner.ok().expect("memory")).ok().expect("memory");
+            let sent = Sent { operation: Operation::Read, input: Span::EMPTY, output: Span::EMPTY };
+            request.arm(sent).ok().expect("it is idle");
+            let Ok(Queued::Waits(ticket)) = request.enqueue(None, None) else {
+                panic!("it is armed")
+            };
+            let claim = request.claim(ticket, Holder::Transport).expect("it waits");
+            claim.complete_by(&mut teller, Outcome { status: Status::SUCCESS, information: 0 });
+            assert_eq!(ended.load(Ordering::SeqCst), has_ended);
+        }
+        drop(teller);
+        assert_eq!(ended.load(Ordering::SeqCst), 5);
+    }
 }

@@ -12,14 +12,15 @@ use super::backlog::{self, Backlog};
 pub use super::queue::Pushed;
 use super::queue::{HeldRequests, RequestQueue};
 use super::report_descriptor::Layout;
-use super::request::{Claim, Operation, Outcome, Request, Round};
+use super::request::{Claim, Operation, Outcome, Request, Round, Teller};
 use super::request_state::Holder;
+use super::statistics::Statistics;
 use crate::framework::deletion;
 use crate::framework::guarded::{Guarded, Inside, Level, Signal};
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::memory::Shared;
 use crate::framework::status::{Error, Status, fail};
-use crate::framework::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering};
+use crate::framework::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 use crate::framework::table::{Object, Ref};
 use crate::framework::thread;
 use crate::framework::tree;
@@ -29,15 +30,6 @@ use std::time::Instant;
 
 use super::reader::Source;
 use super::worker;
-
-/// Why a Request is sent; the statuses of refusals depend on it.
-#[derive(Clone, Copy)]
-pub enum Purpose<'a> {
-    /// It is armed when it is sent: one turn of its lock less for each report.
-    Stream(&'a Round),
-    /// It is armed already.
-    Single(Operation),
-}
 
 /// What a target does with a Request.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -128,26 +120,6 @@ pub fn answer_control(claim: Claim, answer: impl FnOnce(u32, &Claim) -> Result<u
     });
 }
 
-/// Counters, as `DMF_IO_TARGET_STATISTICS` shows them. They change under the core's lock, but for `overruns`,
-/// which whoever reads alone counts.
-#[derive(Default)]
-pub struct Statistics {
-    pub completed: AtomicU64,
-    pub failed: AtomicU64,
-    pub canceled: AtomicU64,
-    pub bytes_in: AtomicU64,
-    pub bytes_out: AtomicU64,
-    pub dropped: AtomicU64,
-    pub overruns: AtomicU64,
-}
-
-/// Under the core's lock.
-fn add(counter: &AtomicU64, count: u64) {
-    // A program's target may say anything of what it has transferred.
-    let sum = counter.load(Ordering::Relaxed).wrapping_add(count);
-    counter.store(sum, Ordering::Relaxed);
-}
-
 fn is_here(thread: &AtomicUsize) -> bool {
     thread.load(Ordering::Relaxed) == thread::current_id()
 }
@@ -224,7 +196,9 @@ impl State {
     /// Claims a Request, and holds it. Nothing is handed out that could not be taken back; what waits can be
     /// canceled.
     pub fn claim_held(&mut self, claim: impl FnOnce(&mut Self) -> Option<Claim>) -> Option<Claim> {
-        self.held.make_room().ok()?;
+        if !self.held.make_room() {
+            return None;
+        }
         let claim = claim(self)?;
         self.held.push(&claim);
         Some(claim)
@@ -300,17 +274,15 @@ impl Core {
         })
     }
 
-    /// Sends a Request. An error: it was not sent, and is the caller's again. Canceled, which
-    /// no stream's is: the caller completes it, without a lock.
+    /// Sends a Request. `round`: a stream's, which is armed for that now, and so never canceled before; others
+    /// are armed already. An error: it was not sent, and is the caller's again. Canceled: the caller completes
+    /// it, without a lock.
     pub fn submit(
         this: &Shared<Self>,
         request: Ref<Request>,
-        purpose: Purpose,
+        operation: Operation,
+        round: Option<&Round>,
     ) -> Result<Pushed, Error> {
-        let (operation, round) = match purpose {
-            Purpose::Stream(round) => (round.sent.operation, Some(round)),
-            Purpose::Single(operation) => (operation, None),
-        };
         let route = this.device.route(operation)?;
         match route {
             Route::Reports => this.check_read(request, round)?,
@@ -383,7 +355,7 @@ impl Core {
         while let Some(full) = old.pop(|report| state.backlog.push(report)) {
             dropped += u64::from(full);
         }
-        add(&self.statistics.dropped, dropped);
+        self.statistics.count_dropped(dropped);
         Ok(())
     }
 
@@ -475,7 +447,17 @@ impl Core {
     /// forgotten when this returns: one that comes from now on is not taken for old.
     ///
     /// The caller may hold locks: the thread takes none on its way.
-    fn wake(&self, mut state: Inside<'_, State>) {
+    #[inline]
+    fn wake(&self, state: Inside<'_, State>) {
+        if self.kept.get().is_some() || self.carrier.get().is_some() || state.asleep {
+            return self.wake_reader(state);
+        }
+        self.changed.give();
+    }
+
+    /// The rest of [`Core::wake`], where reports come from somewhere.
+    #[inline(never)]
+    fn wake_reader(&self, mut state: Inside<'_, State>) {
         if let Some(kept) = self.kept.get()
             && state.is_wanted()
             && !state.removed
@@ -587,25 +569,13 @@ impl Core {
     }
 
     /// Counts how a Request of this target ended.
+    #[inline(always)]
     pub fn count(&self, operation: Operation, outcome: Outcome) {
-        let bytes = outcome.information as u64;
-        let state = self.state.lock();
-        if self.device.is_output(operation) {
-            add(&self.statistics.bytes_out, bytes);
-        } else {
-            add(&self.statistics.bytes_in, bytes);
-        }
-        add(
-            match outcome.status {
-                Status::CANCELLED => &self.statistics.canceled,
-                status if status.is_success() => &self.statistics.completed,
-                _ => &self.statistics.failed,
-            },
-            1,
-        );
+        let is_output = self.device.is_output(operation);
+        self.statistics.count_end(self.is_own_thread(), is_output, outcome);
         if !outcome.status.is_success() {
             // It may have been the last one that wanted reports; the queue does not see it leave.
-            self.stir(state);
+            self.stir(self.state.lock());
         }
     }
 
@@ -620,27 +590,30 @@ impl Core {
 
     /// Gives a report to the oldest read, or keeps it. One that was read before the last
     /// [`Kept::forget`] is forgotten with the others.
-    pub(super) fn deliver(&self, report: &[u8], forgets: u64) {
+    pub(super) fn deliver(&self, teller: &mut Teller, report: &[u8], forgets: u64) {
         let mut state = self.state.lock();
         if forgets < state.forgets {
             return;
         }
         let Some(claim) = self.claim_read(&mut state) else {
             if state.backlog.push(report) {
-                add(&self.statistics.dropped, 1);
+                self.statistics.count_dropped(1);
             }
             return;
         };
         drop(state);
         let information = claim.output.fill(report);
-        claim.complete(Outcome { status: Status::SUCCESS, information });
+        claim.complete_by(teller, Outcome { status: Status::SUCCESS, information });
     }
 
     /// Cancels what the program's target holds, and what an operation works on.
     pub(super) fn cancel_held(&self, reason: Status) {
-        let held = std::mem::take(&mut self.state.lock().held);
-        let held = HeldRequests::cancel_all(held, reason);
-        self.state.lock().held.append(held);
+        let count = self.state.lock().held.len();
+        for _ in 0..count {
+            // Nothing is held any more that was not, so each has its turn.
+            let Some((request, ticket)) = self.state.lock().held.turn() else { return };
+            request.cancel_held(ticket, reason);
+        }
     }
 
     /// Takes back what the program's target has not let go of; the target is gone.
@@ -732,17 +705,5 @@ impl Drop for Target {
     fn drop(&mut self) {
         // One that never became an object has a thread all the same.
         self.end();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_counter_goes_round() {
-        let counter = AtomicU64::new(u64::MAX);
-        add(&counter, 2);
-        assert_eq!(counter.into_inner(), 1);
     }
 }

@@ -184,6 +184,22 @@ impl BufferPool {
         }
     }
 
+    /// As [`BufferPool::take`], if that takes no more than the lock, the buffer goes to the list next, and there
+    /// is nothing to be reported, nor shown before.
+    #[inline(always)]
+    fn try_take(&self, handle: Handle, address: usize) -> Option<Buffer> {
+        if self.sealed || self.shown_before || self.is_grown() {
+            return None;
+        }
+        let only = self.only(handle)?;
+        let buffer = Buffer::try_from_client_near(address, &self.home, only)?;
+        if !buffer.is_intact() {
+            buffer.into_client();
+            return None;
+        }
+        Some(buffer)
+    }
+
     /// Puts a buffer into the list; gives it back if the pool has shrunk by it.
     #[inline]
     fn put(&mut self, buffer: Buffer, end: End) -> Option<Buffer> {
@@ -381,18 +397,29 @@ impl Ref<BufferPool> {
     #[inline(always)]
     pub fn try_put_from_client(&self, address: usize, end: End) -> Option<()> {
         let mut pool = table::try_lock::<BufferPool>(self.handle)?;
-        if pool.sealed || pool.shown_before || pool.is_grown() {
-            return None;
-        }
-        let only = pool.only(self.handle)?;
-        let buffer = Buffer::try_from_client_near(address, &pool.home, only)?;
-        if !buffer.is_intact() {
-            buffer.into_client();
-            return None;
-        }
+        let buffer = pool.try_take(self.handle, address)?;
         pool.list.push(buffer, end);
         pool.unlock();
         Some(())
+    }
+
+    /// Appends to a Source what the Client has at `address`, and takes the first buffer, in one turn of the
+    /// lock; as [`Ref::try_put_from_client`].
+    #[inline(always)]
+    pub fn try_exchange(&self, address: usize) -> Option<Buffer> {
+        let mut pool = table::try_lock::<BufferPool>(self.handle)?;
+        pool.source.as_ref()?;
+        let buffer = pool.try_take(self.handle, address)?;
+        let first = match pool.list.pop_front() {
+            Some(first) => {
+                pool.list.push_back(buffer);
+                first
+            }
+            None => buffer,
+        };
+        pool.unlock();
+        first.zero();
+        Some(first)
     }
 
     /// From now on [`Ref::put_unshown`] leaves buffers to the queue.

@@ -41,6 +41,7 @@ static struct
     ULONG KeptCount;
     VOID* Seen[KEPT_MAX]; /* every buffer once */
     ULONG SeenCount;
+    VOID* Shown[KEPT_MAX]; /* the buffers of the first calls */
 } stream = {.Lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void stream_clear(void)
@@ -100,6 +101,10 @@ static DISPOSITION ReportArrived(DMFMODULE DmfModule, VOID* OutputBuffer, size_t
         stream.Bytes += OutputBufferSize;
     }
     memset(ClientBufferContextOutput, 0xEE, CONTEXT_SIZE);
+    if (stream.Calls <= KEPT_MAX)
+    {
+        stream.Shown[stream.Calls - 1] = OutputBuffer;
+    }
     while (i < stream.SeenCount && stream.Seen[i] != OutputBuffer)
     {
         i++;
@@ -636,6 +641,23 @@ TEST(target_continues_uses_the_buffers_again)
     REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Start(fixture.Module));
     EVENTUALLY(REPORTS() == 500);
     CHECK(stream.SeenCount <= 3);
+    WdfObjectDelete(fixture.Device);
+}
+
+TEST(the_buffers_of_a_stream_take_turns)
+{
+    enum { BUFFERS = 3, REPORTS_ALL = 60 };
+    FIXTURE fixture = fixture_create(1, BUFFERS, REPORTS_ALL);
+
+    REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Start(fixture.Module));
+    EVENTUALLY(STREAMING(fixture) == 0);
+    CHECK_EQUAL(REPORTS(), REPORTS_ALL);
+    CHECK_EQUAL(stream.SeenCount, BUFFERS);
+    for (ULONG i = BUFFERS; i < REPORTS_ALL; i++)
+    {
+        CHECK(stream.Shown[i] == stream.Shown[i - BUFFERS]);
+    }
+    CHECK_MISUSE(0);
     WdfObjectDelete(fixture.Device);
 }
 
@@ -1506,6 +1528,7 @@ int main(void)
     RUN(without_a_callback_success_goes_on_and_failure_stops);
     RUN(a_failure_that_the_client_wants_to_go_on_from_ends_all_the_same_when_the_device_is_gone);
     RUN(target_continues_uses_the_buffers_again);
+    RUN(the_buffers_of_a_stream_take_turns);
     RUN(target_stops_ends_this_request_only);
     RUN(a_stream_whose_requests_have_all_stopped_may_start_again);
     RUN(client_continues_lets_the_client_keep_every_buffer);

@@ -114,6 +114,42 @@ TEST(the_target_may_be_changed_while_a_stream_starts)
     recording_remove(&recording);
 }
 
+/* What the first target had once is the second one's by now. */
+TEST(a_target_that_is_deleted_cancels_nothing_that_another_has)
+{
+    WDFDEVICE device = NULL;
+    CLIENT_TARGET first;
+    DMFMODULE module;
+
+    REQUIRE_SUCCESS(DMF_Device_Create(NULL, &device));
+    module = stream_create(device, ContinuousRequestTarget_RequestType_Read);
+    client_target_open(&first, device, CLIENT_TARGET_PENDS_CANCELABLE);
+    client_target_open(&change.Target, device, CLIENT_TARGET_PENDS_CANCELABLE);
+    CHECK_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(module, first.Target));
+    CHECK_SUCCESS(DMF_ContinuousRequestTarget_Start(module));
+    for (ULONG i = 0; i < 5; i++)
+    {
+        EVENTUALLY(client_target_pending(&first) == 2);
+        CHECK(client_target_complete(&first, STATUS_SUCCESS));
+    }
+    EVENTUALLY(client_target_pending(&first) == 2);
+    DMF_ContinuousRequestTarget_StopAndWait(module);
+    CHECK_EQUAL(client_target_cancels(&first), 2);
+    DMF_ContinuousRequestTarget_IoTargetClear(module);
+
+    CHECK_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(module, change.Target.Target));
+    CHECK_SUCCESS(DMF_ContinuousRequestTarget_Start(module));
+    EVENTUALLY(client_target_pending(&change.Target) == 2);
+    client_target_close(&first);
+    CHECK_EQUAL(client_target_cancels(&change.Target), 0);
+    CHECK_EQUAL(client_target_pending(&change.Target), 2);
+    CHECK_EQUAL(DMF_ContinuousRequestTarget_StreamingCountGet(module), 2);
+    DMF_ContinuousRequestTarget_StopAndWait(module);
+    WdfObjectDelete(module);
+    client_target_close(&change.Target);
+    WdfObjectDelete(device);
+}
+
 /* ---------------------------------------------------------------------------------------------- send, delete */
 
 static atomic_uint sent, ended;
@@ -227,6 +263,7 @@ int main(void)
 {
     RUN(stop_and_wait_from_the_input_callback_of_a_start_only_stops);
     RUN(the_target_may_be_changed_while_a_stream_starts);
+    RUN(a_target_that_is_deleted_cancels_nothing_that_another_has);
     RUN(what_is_sent_while_the_module_is_deleted_ends);
     RUN(a_device_sleeps_and_wakes_whatever_streams_come_and_go_below_it);
     return TESTS_RESULT();

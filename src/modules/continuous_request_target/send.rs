@@ -14,7 +14,7 @@ use crate::framework::sync::{AtomicBool, AtomicU32, AtomicUsize, Condvar, Mutex,
 use crate::framework::table::Ref;
 use crate::framework::{timer, tree};
 use crate::io::request::{Outcome, Owner, Request, Sent};
-use crate::io::target::{Core, Purpose, Pushed};
+use crate::io::target::{Core, Pushed};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -156,7 +156,7 @@ impl Sends {
             }
             tell_id(id);
             this.active.fetch_add(1, Ordering::SeqCst);
-            Core::submit(&target, request, Purpose::Single(sent.operation)).inspect_err(|_| {
+            Core::submit(&target, request, sent.operation, None).inspect_err(|_| {
                 if let Some(passive) = &passive {
                     passive.expect_less();
                 }
@@ -286,7 +286,7 @@ impl Sends {
         let request = Ref::alone(owner)?;
         let submitted = this
             .prepare(request, sent, timeout)
-            .and_then(|_| Core::submit(&target, request, Purpose::Single(sent.operation)));
+            .and_then(|_| Core::submit(&target, request, sent.operation, None));
         match submitted {
             Ok(Pushed::Waits) => {}
             Ok(Pushed::Canceled) => {

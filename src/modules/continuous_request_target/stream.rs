@@ -26,7 +26,7 @@ use crate::framework::sync::{AtomicBool, AtomicU32, Ordering};
 use crate::framework::table::Ref;
 use crate::framework::tree;
 use crate::io::request::{Limbo, Operation, Outcome, Owner, Request, Round, Sent, SharedOwner};
-use crate::io::target::{Core, Purpose};
+use crate::io::target::Core;
 use crate::modules::buffer_pool::{BufferPool, End};
 
 use std::time::{Duration, Instant};
@@ -74,9 +74,13 @@ impl Control {
         self.started && !self.finishing
     }
 
-    fn standing(&self, index: usize) -> Standing {
-        let live = self.started && self.lanes[index].epoch == self.epoch;
-        Standing { live, sends: self.sends() }
+    /// The lane, and how things stand for it.
+    #[inline]
+    fn lane(&mut self, index: usize) -> (&mut Lane, Standing) {
+        let sends = self.sends();
+        let lane = &mut self.lanes[index];
+        let live = self.started && lane.epoch == self.epoch;
+        (lane, Standing { live, sends })
     }
 }
 
@@ -132,6 +136,13 @@ impl Lane {
     }
 }
 
+/// What a lane does after its callback.
+enum Next {
+    /// With that output buffer, or with one from the pool.
+    Send(Option<Buffer>),
+    Rest,
+}
+
 /// Why a Request was not sent.
 enum Unsent {
     /// Every output buffer is with the Client.
@@ -173,6 +184,11 @@ impl Owner for Lanes {
         let [input, output] = buffers;
         self.stream.give_back_input(input);
         self.stream.give_back(output);
+    }
+
+    fn may_be_kept(&self) -> bool {
+        // With the last passive lane its threads end.
+        self.passive.is_none()
     }
 }
 
@@ -477,11 +493,10 @@ impl Stream {
     ) -> (Option<Buffer>, Standing) {
         let (input, output, standing) = {
             let mut control = self.control.lock();
-            let standing = control.standing(index);
             if let (Some(target), Some(operation)) = (&control.target, self.operation) {
                 target.count(operation, outcome);
             }
-            let lane = &mut control.lanes[index];
+            let (lane, standing) = control.lane(index);
             if abandoned {
                 lane.request = None;
             }
@@ -492,10 +507,14 @@ impl Stream {
             self.give_back_input(input);
             self.give_back(output);
             // Giving back may have called the Client.
-            return (None, self.control.lock().standing(index));
+            return (None, self.standing(index));
         }
         self.give_back_input(input);
         (output, standing)
+    }
+
+    fn standing(&self, index: usize) -> Standing {
+        self.control.lock().lane(index).1
     }
 
     /// The rest of a completion, where the Client's callbacks run. `now`: how things stand, if that was
@@ -508,47 +527,53 @@ impl Stream {
         now: Option<Standing>,
     ) {
         frames::within(self.handle, Activity::Callback, || {
-            let standing = now.unwrap_or_else(|| self.control.lock().standing(index));
+            let standing = now.unwrap_or_else(|| self.standing(index));
             self.go_on(index, outcome, output, standing);
         });
     }
 
     fn go_on(&self, index: usize, outcome: Outcome, output: Option<Buffer>, standing: Standing) {
-        let Standing { live, sends } = standing;
         // What stopping cancels is not shown.
-        let go_on = if live && (sends || outcome.status != Status::CANCELLED) {
-            self.show(output, outcome)
+        let next = if standing.live && (standing.sends || outcome.status != Status::CANCELLED) {
+            self.show(output, outcome, standing.sends)
         } else {
             self.give_back(output);
-            false
+            Next::Rest
         };
-        if !go_on || !sends {
-            return self.rest(index);
-        }
-        match self.send(index, None) {
+        let output = match next {
+            Next::Send(output) => output,
+            Next::Rest => return self.rest(index),
+        };
+        match self.send(index, output) {
             Ok(()) => {}
             Err(Unsent::NoBuffer(_)) => self.wait_for_buffer(index),
             Err(Unsent::Failed(_)) => self.rest(index),
         }
     }
 
-    /// Shows a completed buffer to the Client. True: the Request goes on.
-    fn show(&self, output: Option<Buffer>, outcome: Outcome) -> bool {
+    /// Shows a completed buffer to the Client.
+    #[inline]
+    fn show(&self, output: Option<Buffer>, outcome: Outcome, sends: bool) -> Next {
         // The buffer is the Client's during the callback, so that it may pass it on from there.
         let buffer = output.map(Buffer::into_client);
         let Disposition { client_keeps_buffer, go_on } =
             self.client.buffer_output(self.handle, buffer, outcome.information, outcome.status);
+        let go_on = go_on && sends;
         if let (Some(buffer), Some(pool), false) = (buffer, self.output, client_keeps_buffer) {
             let address = buffer.buffer.as_ptr().addr();
-            if pool.try_put_from_client(address, End::Tail).is_none() {
-                match pool.put_from_client(address, End::Tail) {
-                    Ok(None) => {}
-                    Ok(Some(report)) | Err(report) => self.client_broke_the_contract(&report),
-                }
+            if go_on
+                && self.waiting.load(Ordering::SeqCst) == 0
+                && let Some(next) = pool.try_exchange(address)
+            {
+                return Next::Send(Some(next));
+            }
+            match pool.put_from_client(address, End::Tail) {
+                Ok(None) => {}
+                Ok(Some(report)) | Err(report) => self.client_broke_the_contract(&report),
             }
             self.feed_waiting();
         }
-        go_on
+        if go_on { Next::Send(None) } else { Next::Rest }
     }
 
     fn client_broke_the_contract(&self, report: &Error) {
@@ -626,7 +651,7 @@ impl Stream {
                 lane.request(owner, index).and_then(|request| {
                     let sent = Sent { operation, input: input_span, output: output_span };
                     let round = Round { number: lane.epoch, sent };
-                    Core::submit(target, request, Purpose::Stream(&round))
+                    Core::submit(target, request, operation, Some(&round))
                 })
             }
             _ => Err(Error::new(Status::CANCELLED, "stopped")),
@@ -665,7 +690,15 @@ impl Stream {
     }
 
     /// Sends lanes that wait, while there are buffers for them.
+    #[inline]
     fn feed_waiting(&self) {
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            self.feed();
+        }
+    }
+
+    #[cold]
+    fn feed(&self) {
         while self.waiting.load(Ordering::SeqCst) > 0 {
             let Some(pool) = self.output else { return };
             let Ok(buffer) = pool.get() else { return };
