@@ -19,7 +19,7 @@ fn run(arguments: &[&str]) -> Output {
     Command::new(program).args(arguments).output().expect("the program runs")
 }
 
-/// A run that finds something, or the longest.
+/// The run that found what is wrong, or the longest, which did not.
 fn look(model: &str, wrong: &[&str]) -> Output {
     let attempt = |schedules| run(&[&[model, schedules], wrong].concat());
     let [few, more, most] = SCHEDULES_FOR_A_MISTAKE;

@@ -128,10 +128,6 @@ impl Reports {
             Means::Slices(..) => self.read(true),
         }
     }
-
-    fn suspect_overrun(&self) {
-        self.core.statistics.count_overrun();
-    }
 }
 
 fn read_through_hidapi(
@@ -154,7 +150,7 @@ impl Source for Reports {
             Ok(0) => Next::Nothing,
             Ok(length) => {
                 if self.drain.shows_overrun() {
-                    self.suspect_overrun();
+                    self.core.statistics.count_overrun();
                 }
                 Next::Report(&self.scratch[..length], self.forgets)
             }
@@ -164,7 +160,7 @@ impl Source for Reports {
                 if matches!(self.way.means, Means::Slices(..))
                     || status != Status::DEVICE_NOT_CONNECTED
                 {
-                    self.suspect_overrun();
+                    self.core.statistics.count_overrun();
                 }
                 Next::Gone
             }

@@ -1,7 +1,7 @@
 //! Requests, I/O targets, and one file per transport.
 //!
 //! - [`request`]: a Request: one completion, whatever races. [`request_state`]: its life.
-//! - [`queue`]: pending Requests, oldest first.
+//! - [`queue`]: pending Requests, oldest first, and those that are worked on.
 //! - [`target`]: what all targets share: pending reads, removal, [`statistics`]; [`backlog`]: reports that
 //!   nobody has asked for.
 //! - [`reader`] takes reports from a [`reader::Source`] and delivers them, on a thread of the target;

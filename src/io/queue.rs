@@ -1,4 +1,5 @@
-//! Pending Requests, oldest first. The owner's lock guards the queue.
+//! Pending Requests, oldest first, and those that somebody works on ([`HeldRequests`]). The owner's lock guards
+//! both.
 //!
 //! A Request leaves the queue by its own state, at once, from any thread; its entry stays behind and
 //! is skipped. When the queue would grow, entries that nobody waits for are swept out first.
