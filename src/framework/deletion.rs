@@ -312,7 +312,7 @@ fn wait_until_quiet(handle: Handle, class: Option<&'static Class>, may_wait: boo
     let mut tree = TREE.lock();
     loop {
         // In this order: what a Method has begun on its last way out is not drained.
-        let is_empty = slot.front.running.load(Ordering::SeqCst) == 0;
+        let is_empty = slot.front.running.load(Ordering::Acquire) == 0;
         let drained = || match class {
             // SAFETY: the body stays until `close`; an entered type is Sync.
             Some(class) if class.entered => unsafe { (class.drained)(body) },

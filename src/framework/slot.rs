@@ -33,7 +33,8 @@ pub struct Side {
     pub lock: RawLock,
     pub handle: AtomicU64,
     pub body: AtomicPtr<()>,
-    /// Methods and callbacks that use the object without holding a lock of it.
+    /// Methods and callbacks that use the object without holding a lock of it. Of an object that is entered,
+    /// it is changed under the lock.
     pub running: AtomicU32,
     /// The object's doors are shut; whoever takes `running` to zero tells.
     pub closing: AtomicBool,

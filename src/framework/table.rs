@@ -3,12 +3,12 @@
 //! Two ways in, chosen by the kind of object:
 //! - [`lock`]: one lock, the handle compared under it, `&mut` to the body. Buffers. A body with two ends
 //!   has a lock for each: [`ends`](super::ends).
-//! - [`enter`]: no lock; the object counts who is inside, and deletion waits for them. Everything that
-//!   calls back or waits.
+//! - [`enter`]: works without the lock; the object counts, under it, who is inside, and deletion waits for
+//!   them. Everything that calls back or waits.
 //!
-//! Memory order of `enter` against deletion: the visitor adds to `running`, then reads the handle; the
-//! deleter clears the handle, then reads `running`. All four are sequentially consistent, so at
-//! least one of the two sees the other.
+//! `enter` against deletion: the visitor compares the handle and adds to `running` in one turn of the lock;
+//! the deleter clears the handle, then has a turn of the lock, then reads `running`. So whoever found the
+//! handle has been counted by then.
 
 use super::frames::{self, Activity};
 use super::handle::{Handle, Kind};
@@ -28,7 +28,8 @@ pub trait Object: Send + Sized + 'static {
     /// and [`Object::drained`] called.
     const ENTERED: bool = false;
 
-    /// Whether a thread that uses the object alone comes to own its lock: for objects that live long.
+    /// Whether a thread that uses the object alone comes to own its lock: for objects that live long. Those that
+    /// are entered are.
     fn is_ownable(&self) -> bool {
         false
     }
@@ -253,7 +254,7 @@ impl<T> Guard<T> {
     }
 }
 
-/// One of those who are counted in `running`.
+/// One of those who are counted in `running`. It waits for no lock: an enumeration may have the object's.
 pub struct Kept(&'static Side);
 
 impl Drop for Kept {
@@ -317,13 +318,42 @@ pub fn enter<T: Object + Sync, R>(
     const { assert!(T::ENTERED) };
     let side = &slot_of(handle, T::KIND)?.front;
     frames::within(handle, Activity::Method, || {
-        side.running.fetch_add(1, Ordering::SeqCst);
-        let _inside = Kept(side);
-        if side.handle.load(Ordering::SeqCst) != handle.0 {
-            return Err(refused(handle));
-        }
-        // SAFETY: the handle was still there after `running` was raised, so the body stays until
-        // `running` falls again; T is Sync and reached by shared reference only.
-        body(unsafe { &*side.body.load(Ordering::Relaxed).cast::<T>() })
+        let held = side.acquire(handle)?;
+        let visited = behind(side, held, handle).ok_or_else(|| refused(handle))?;
+        let _visit = Visit::begin(side);
+        // SAFETY: the lock was just taken.
+        unsafe { held.unlock() };
+        // SAFETY: the handle was there when `running` was raised, so the body stays until `running` falls
+        // again; T is Sync and reached by shared reference only.
+        body(unsafe { &*visited })
     })
+}
+
+/// A visitor of an object that is entered. He counts himself under its lock, which nobody has for long.
+struct Visit(&'static Side);
+
+impl Visit {
+    /// The side's lock is held.
+    #[inline(always)]
+    fn begin(side: &'static Side) -> Self {
+        side.running.store(side.running.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        Self(side)
+    }
+}
+
+impl Drop for Visit {
+    #[inline]
+    fn drop(&mut self) {
+        let side = self.0;
+        let held = side.lock.try_lock().unwrap_or_else(|| side.lock.lock());
+        let left = side.running.load(Ordering::Relaxed) - 1;
+        // Whoever closes the body reads this without the lock, and comes after what was done inside.
+        side.running.store(left, Ordering::Release);
+        let is_waited_for = left == 0 && side.closing.load(Ordering::Relaxed);
+        // SAFETY: the lock was just taken.
+        unsafe { held.unlock() };
+        if is_waited_for {
+            tree::tell();
+        }
+    }
 }

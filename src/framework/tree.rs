@@ -420,7 +420,7 @@ impl Draft {
 
     /// The last step: Methods may come.
     pub fn open<T: Object>(self, body: T) -> Result<Handle, Error> {
-        let (is_ownable, has_back) = (body.is_ownable(), body.has_back());
+        let (is_ownable, has_back) = (T::ENTERED || body.is_ownable(), body.has_back());
         let body = Box::into_raw(memory::try_box(body)?).cast::<()>();
         let handle = self.handle;
         std::mem::forget(self);

@@ -4,7 +4,7 @@
 //! A Request leaves the queue by its own state, at once, from any thread; its entry stays behind and
 //! is skipped. When the queue would grow, entries that nobody waits for are swept out first.
 
-use super::request::{Claim, Queued, Request, Round, SharedCanceler};
+use super::request::{Canceler, Claim, Queued, Request, Round};
 use super::request_state::Holder;
 use crate::framework::memory;
 use crate::framework::status::Error;
@@ -33,7 +33,7 @@ impl RequestQueue {
     pub fn push(
         &mut self,
         request: Ref<Request>,
-        canceler: Option<SharedCanceler>,
+        canceler: Option<Canceler>,
         round: Option<&Round>,
     ) -> Result<Pushed, Error> {
         let before = self.entries.len();

@@ -115,14 +115,13 @@ impl Maker {
     }
 }
 
-/// A queue that wants to be told of cancellations.
-pub trait Canceler: Send + Sync {
+/// A Module whose queue wants to be told of cancellations.
+#[derive(Clone, Copy)]
+pub struct Canceler {
+    pub module: Handle,
     /// The Request has left the queue and is held; whoever is called sees to its completion.
-    fn canceled(&self, request: Ref<Request>);
+    pub canceled: fn(module: Handle, request: Ref<Request>),
 }
-
-/// A queue, shared with its Requests.
-pub type SharedCanceler = Shared<Box<dyn Canceler>>;
 
 /// A callback of C that cancels a Request.
 pub type CancelRoutine = fn(routine: usize, request: Handle);
@@ -138,7 +137,7 @@ pub struct Request {
     maker: Maker,
     /// For which of its owner's rounds it was armed.
     round: u64,
-    canceler: Option<SharedCanceler>,
+    canceler: Option<Canceler>,
     routine: Option<(CancelRoutine, usize)>,
     limbo: Limbo,
     /// Its buffers are the library's, and may be left to a target.
@@ -250,7 +249,7 @@ impl Ref<Request> {
     /// `round`: it is completed, or idle, and is armed for that before.
     pub fn enqueue(
         &self,
-        canceler: Option<SharedCanceler>,
+        canceler: Option<Canceler>,
         round: Option<&Round>,
     ) -> Result<Queued, Error> {
         let mut request = self.lock()?;
@@ -337,10 +336,10 @@ impl Ref<Request> {
                 true
             }
             Cancel::Told => {
-                let canceler = request.canceler.take();
+                let canceler = request.canceler;
                 drop(request);
-                if let Some(canceler) = canceler {
-                    canceler.canceled(*self);
+                if let Some(Canceler { module, canceled }) = canceler {
+                    canceled(module, *self);
                 }
                 true
             }

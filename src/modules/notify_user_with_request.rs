@@ -18,16 +18,15 @@ use crate::framework::buffer::{self, Buffer};
 use crate::framework::frames::{self, Activity};
 use crate::framework::guarded::{Guarded, Inside, Level};
 use crate::framework::handle::{Handle, Kind};
-use crate::framework::memory::{Shared, try_box};
 use crate::framework::slab::Shape;
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
-use crate::framework::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use crate::framework::table::{Object, Ref};
+use crate::framework::sync::{AtomicU64, Ordering};
+use crate::framework::table::{self, Object, Ref};
+use crate::framework::timer;
 use crate::framework::tree::Draft;
-use crate::framework::{timer, tree};
 use crate::io::queue::{Pushed, RequestQueue};
-use crate::io::request::{Canceler, Claim, Request, SharedCanceler};
+use crate::io::request::{Canceler, Claim, Request};
 use crate::io::request_state::Holder;
 
 /// What the Module is configured to do.
@@ -61,11 +60,6 @@ pub trait Client: Send + Sync {
 
 /// See the file's head.
 pub struct NotifyUserWithRequest {
-    shared: Shared<Inner>,
-    canceler: SharedCanceler,
-}
-
-struct Inner {
     handle: Handle,
     config: Config,
     /// None if the Module keeps no data.
@@ -73,9 +67,6 @@ struct Inner {
     client: Box<dyn Client>,
     requests: Guarded<Requests>,
     discarded: AtomicU64,
-    /// Cancellations that are being told.
-    canceling: AtomicU32,
-    closing: AtomicBool,
 }
 
 #[derive(Default)]
@@ -140,22 +131,18 @@ impl NotifyUserWithRequest {
         } else {
             None
         };
-        let shared = Shared::new(Inner {
+        Ok(Self {
             handle: draft.handle(),
             config,
             data,
             client,
             requests: Guarded::new(Level::Inner, Requests::default()),
             discarded: AtomicU64::new(0),
-            canceling: AtomicU32::new(0),
-            closing: AtomicBool::new(false),
-        })?;
-        let canceler = Shared::new(try_box(PendingCanceler(shared.clone()))? as Box<dyn Canceler>)?;
-        Ok(Self { shared, canceler })
+        })
     }
 
     pub fn discarded(&self) -> u64 {
-        self.shared.discarded.load(Ordering::Relaxed)
+        self.discarded.load(Ordering::Relaxed)
     }
 
     /// Queues a Request; never looks at data.
@@ -167,31 +154,31 @@ impl NotifyUserWithRequest {
     pub fn request_process(&self, request: Ref<Request>) -> Result<(), Error> {
         self.data()?;
         let requests = self.add(request)?;
-        self.shared.pair(requests);
+        self.pair(requests);
         Ok(())
     }
 
     /// Queues a Request. One that was canceled before has been told so.
     fn add(&self, request: Ref<Request>) -> Result<Inside<'_, Requests>, Error> {
-        let inner = &self.shared;
-        let mut requests = inner.requests.lock();
-        if requests.pending >= inner.config.most_requests {
+        let mut requests = self.requests.lock();
+        if requests.pending >= self.config.most_requests {
             return Err(Error::new(
                 Status::INVALID_DEVICE_STATE,
                 "MaximumNumberOfPendingRequests are pending already",
             ));
         }
-        if inner.config.time_stamping {
+        if self.config.time_stamping {
             request.lock()?.timestamp = timer::now();
         }
-        let pushed = requests.queue.push(request, Some(self.canceler.clone()), None)?;
+        let canceler = Canceler { module: self.handle, canceled };
+        let pushed = requests.queue.push(request, Some(canceler), None)?;
         requests.pending += 1;
         if pushed == Pushed::Waits {
             return Ok(requests);
         }
         drop(requests);
-        self.canceler.canceled(request);
-        Ok(inner.requests.lock())
+        canceled(self.handle, request);
+        Ok(self.requests.lock())
     }
 
     /// Queues a copy of the data, zeros if there is none, and tries to complete a Request with the
@@ -203,20 +190,19 @@ impl NotifyUserWithRequest {
         status: Status,
     ) -> Result<(), Error> {
         let pools = self.data()?;
-        let inner = &self.shared;
-        let entry = inner.free_entry(pools)?;
+        let entry = self.free_entry(pools)?;
         if let Some(data) = data {
-            Span::of_buffer(entry.view(), inner.config.data_size as usize).copy_from(data);
+            Span::of_buffer(entry.view(), self.config.data_size as usize).copy_from(data);
         }
-        let timestamp = if inner.config.time_stamping { timer::now() } else { 0 };
+        let timestamp = if self.config.time_stamping { timer::now() } else { 0 };
         Note { callback, status, timestamp }.write(&entry);
         pools.consumer.put(entry, End::Tail);
-        inner.pair(inner.requests.lock());
+        self.pair(self.requests.lock());
         Ok(())
     }
 
     fn data(&self) -> Result<Pools, Error> {
-        self.shared.data.ok_or(Error::misuse(
+        self.data.ok_or(Error::misuse(
             Status::INVALID_DEVICE_STATE,
             "MaximumNumberOfPendingDataBuffers is 0: the Module keeps no data",
         ))
@@ -224,21 +210,21 @@ impl NotifyUserWithRequest {
 
     /// Bytes of an entry of data.
     pub fn data_size(&self) -> u32 {
-        self.shared.config.data_size
+        self.config.data_size
     }
 
     /// Gives the oldest Request to the callback. False: none is pending.
     pub fn request_return(&self, callback: usize, context: usize, status: Status) -> bool {
-        let Some(request) = self.shared.next_request(u64::MAX) else { return false };
-        self.shared.hand_over(callback, request, context, status);
+        let Some(request) = self.next_request(u64::MAX) else { return false };
+        self.hand_over(callback, request, context, status);
         true
     }
 
     /// Gives the Requests that are pending now to the callback, the oldest first.
     pub fn request_return_all(&self, callback: usize, context: usize, status: Status) {
-        let end = self.shared.requests.lock().queue.end();
-        while let Some(request) = self.shared.next_request(end) {
-            self.shared.hand_over(callback, request, context, status);
+        let end = self.requests.lock().queue.end();
+        while let Some(request) = self.next_request(end) {
+            self.hand_over(callback, request, context, status);
         }
     }
 
@@ -252,11 +238,9 @@ impl NotifyUserWithRequest {
 
     pub fn request_timestamp(&self, request: Ref<Request>) -> Result<u64, Error> {
         let timestamp = request.lock()?.timestamp;
-        Ok(if self.shared.config.time_stamping { timestamp } else { 0 })
+        Ok(if self.config.time_stamping { timestamp } else { 0 })
     }
-}
 
-impl Inner {
     /// The oldest of the Requests that were queued before the queue's end was `end`.
     fn next_request(&self, end: u64) -> Option<Ref<Request>> {
         let mut requests = self.requests.lock();
@@ -318,30 +302,24 @@ impl Inner {
         });
     }
 
-    fn is_quiet(&self) -> bool {
-        self.canceling.load(Ordering::SeqCst) == 0
+    /// A Request was canceled in the queue.
+    fn canceled(&self, request: Ref<Request>) {
+        self.requests.lock().pending -= 1;
+        frames::within(self.handle, Activity::Callback, || {
+            self.client.canceled(self.handle, request.handle);
+            request.complete_if_with_client(Status::CANCELLED);
+        });
     }
 }
 
-/// Told when a Request is canceled in the queue.
-struct PendingCanceler(Shared<Inner>);
-
-impl Canceler for PendingCanceler {
-    fn canceled(&self, request: Ref<Request>) {
-        let inner = &self.0;
-        inner.canceling.fetch_add(1, Ordering::SeqCst);
-        inner.requests.lock().pending -= 1;
-        frames::within(inner.handle, Activity::Callback, || {
-            if !inner.closing.load(Ordering::SeqCst) {
-                inner.client.canceled(inner.handle, request.handle);
-            }
-            request.complete_if_with_client(Status::CANCELLED);
-            if inner.canceling.fetch_sub(1, Ordering::SeqCst) == 1
-                && inner.closing.load(Ordering::SeqCst)
-            {
-                tree::tell();
-            }
-        });
+/// Told when a Request is canceled in the queue of a Module, which may be closing: then it just ends.
+fn canceled(module: Handle, request: Ref<Request>) {
+    let told = table::enter(module, |module: &NotifyUserWithRequest| {
+        module.canceled(request);
+        Ok(())
+    });
+    if told.is_err() {
+        request.complete_if_with_client(Status::CANCELLED);
     }
 }
 
@@ -349,23 +327,14 @@ impl Object for NotifyUserWithRequest {
     const KIND: Kind = Kind::NotifyUserWithRequest;
     const ENTERED: bool = true;
 
-    fn shut(&self) {
-        self.shared.closing.store(true, Ordering::SeqCst);
-    }
-
-    fn drained(&self) -> bool {
-        self.shared.is_quiet()
-    }
-
     fn close(&mut self, _handle: Handle) {
-        let inner = &self.shared;
-        while let Some(request) = inner.next_request(u64::MAX) {
+        while let Some(request) = self.next_request(u64::MAX) {
             let _ = request.complete(Status::CANCELLED, None);
         }
-        let Some(pools) = inner.data else { return };
+        let Some(pools) = self.data else { return };
         let Ok(mut entries) = pools.consumer.drain() else { return };
         while let Some(entry) = entries.pop_front() {
-            inner.client.clean_up(inner.handle, entry.view().buffer.as_ptr());
+            self.client.clean_up(self.handle, entry.view().buffer.as_ptr());
         }
     }
 }
