@@ -73,19 +73,20 @@ static ContinuousRequestTarget_BufferDisposition ReportArrived(DMFMODULE DmfModu
         stream->Failure = CompletionStatus;
         disposition = ContinuousRequestTarget_BufferDisposition_ContinuousRequestTargetAndStopStreaming;
     }
-    else if (stream->Limit != 0 && stream->Reports == stream->Limit)
+    else if (stream->Limit != 0 && stream->Counts.Reports == stream->Limit)
     {
         disposition = ContinuousRequestTarget_BufferDisposition_ContinuousRequestTargetAndStopStreaming;
     }
     else
     {
-        ROW row = {now, gaps_add(&stream->Gaps, now), (ULONG)OutputBufferSize};
+        COUNTS* counts = &stream->Counts;
+        ROW row = {now, gaps_add(&counts->Gaps, now), (ULONG)OutputBufferSize};
 
-        stream->Reports++;
-        stream->Bytes += OutputBufferSize;
-        stream->LastSize = OutputBufferSize;
-        memcpy(stream->Last, OutputBuffer,
-               OutputBufferSize < sizeof(stream->Last) ? OutputBufferSize : sizeof(stream->Last));
+        counts->Reports++;
+        counts->Bytes += OutputBufferSize;
+        counts->LastSize = OutputBufferSize;
+        memcpy(counts->Last, OutputBuffer,
+               OutputBufferSize < sizeof(counts->Last) ? OutputBufferSize : sizeof(counts->Last));
         /* This thread may serve other devices too, so it writes no file: the ring takes the row to who does. */
         if (stream->Rows != NULL && !NT_SUCCESS(DMF_RingBuffer_Write(stream->Rows, (UCHAR*)&row, sizeof(row))))
         {
@@ -147,7 +148,7 @@ static void watch(STREAM_CONTEXT* stream, DMFMODULE module, WDFIOTARGET target, 
         nanosleep(&tick, NULL);
         rows_write(stream, csv, begin);
         pthread_mutex_lock(&stream->Lock);
-        enough = stream->Limit != 0 && stream->Reports == stream->Limit;
+        enough = stream->Limit != 0 && stream->Counts.Reports == stream->Limit;
         pthread_mutex_unlock(&stream->Lock);
         if (enough || (options->Seconds != 0 && seconds_now() - begin >= options->Seconds))
         {

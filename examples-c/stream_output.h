@@ -21,18 +21,24 @@
 #define BYTES_SHOWN_ON_TERMINAL 8
 #define BYTES_SHOWN_IN_LINES 64
 
-/* What the callback counts, and the program shows. It is the device's context. */
+/* What the callback counts, and the program shows. */
+typedef struct
+{
+    ULONGLONG Reports;
+    ULONGLONG Bytes;
+    UCHAR Last[BYTES_SHOWN_IN_LINES];
+    size_t LastSize;
+    GAPS Gaps;
+} COUNTS;
+
+/* The device's context. */
 typedef struct
 {
     pthread_mutex_t Lock;
     ULONGLONG Limit; /* stop after so many reports; 0: no limit */
-    ULONGLONG Reports;
-    ULONGLONG Bytes;
+    COUNTS Counts;
     NTSTATUS Failure; /* what ended the stream, if something did */
-    UCHAR Last[BYTES_SHOWN_IN_LINES];
-    size_t LastSize;
-    GAPS Gaps;
-    DMFMODULE Rows; /* a ring of ROWs, if there is a CSV file */
+    DMFMODULE Rows;   /* a ring of ROWs, if there is a CSV file */
     ULONGLONG RowsLost;
 } STREAM_CONTEXT;
 
@@ -90,18 +96,18 @@ static inline void json_text(const char* text)
 }
 
 /* Members that both a second and the summary have. */
-static inline void json_counts(const STREAM_CONTEXT* stream, WDFIOTARGET target, double rate)
+static inline void json_counts(const COUNTS* counts, WDFIOTARGET target, double rate)
 {
     DMF_IO_TARGET_STATISTICS statistics = statistics_get(target);
-    size_t shown = stream->LastSize < BYTES_SHOWN_IN_LINES ? stream->LastSize : BYTES_SHOWN_IN_LINES;
+    size_t shown = counts->LastSize < BYTES_SHOWN_IN_LINES ? counts->LastSize : BYTES_SHOWN_IN_LINES;
 
     printf("\"reports\": %llu, \"bytes\": %llu, \"reports_per_second\": %.1f, \"dropped\": %llu, "
            "\"overruns_suspected\": %llu, \"last_report\": \"",
-           (unsigned long long)stream->Reports, (unsigned long long)stream->Bytes, rate,
+           (unsigned long long)counts->Reports, (unsigned long long)counts->Bytes, rate,
            (unsigned long long)statistics.ReportsDropped, (unsigned long long)statistics.OverrunsSuspected);
     for (size_t i = 0; i < shown; i++)
     {
-        printf("%02x", stream->Last[i]);
+        printf("%02x", counts->Last[i]);
     }
     printf("\"");
 }
@@ -120,19 +126,19 @@ typedef struct
     bool Drawn;
 } DISPLAY;
 
-static inline void line_show(const STREAM_CONTEXT* stream, WDFIOTARGET target, const DISPLAY* display, double elapsed)
+static inline void line_show(const COUNTS* counts, WDFIOTARGET target, const DISPLAY* display, double elapsed)
 {
     bool terminal = display->How != Show_Lines;
     DMF_IO_TARGET_STATISTICS statistics = statistics_get(target);
 
     printf("%s%8.0f reports/s %9.0f bytes/s %5llu dropped |", terminal ? "\r" : "",
-           (double)(stream->Reports - display->Reports) / elapsed, (double)(stream->Bytes - display->Bytes) / elapsed,
+           (double)(counts->Reports - display->Reports) / elapsed, (double)(counts->Bytes - display->Bytes) / elapsed,
            (unsigned long long)statistics.ReportsDropped);
-    print_bytes(stream->Last, stream->LastSize, terminal ? BYTES_SHOWN_ON_TERMINAL : BYTES_SHOWN_IN_LINES);
+    print_bytes(counts->Last, counts->LastSize, terminal ? BYTES_SHOWN_ON_TERMINAL : BYTES_SHOWN_IN_LINES);
     printf("%s", terminal ? "\033[K" : "\n");
 }
 
-static inline void screen_show(const STREAM_CONTEXT* stream, WDFIOTARGET target, DISPLAY* display, double elapsed)
+static inline void screen_show(const COUNTS* counts, WDFIOTARGET target, DISPLAY* display, double elapsed)
 {
     bool blocks = display_has_blocks();
 
@@ -141,11 +147,11 @@ static inline void screen_show(const STREAM_CONTEXT* stream, WDFIOTARGET target,
         printf("\033[%dA", DISPLAY_LINES);
     }
     display->Drawn = true;
-    line_show(stream, target, display, elapsed);
+    line_show(counts, target, display, elapsed);
     printf("\n\033[K\nreports/s, the last minute (most: %.0f)\033[K\n", rates_highest(&display->Rates));
     rates_draw(&display->Rates, blocks);
     printf("time between reports\033[K\n");
-    gaps_draw(&stream->Gaps, blocks);
+    gaps_draw(&counts->Gaps, blocks);
 }
 
 /* Shows what has come since the last time. */
@@ -153,32 +159,36 @@ static inline void progress_show(STREAM_CONTEXT* stream, WDFIOTARGET target, DIS
 {
     double now = seconds_now();
     double elapsed = now - display->Time;
+    COUNTS counts;
 
+    /* A copy: the callback takes this lock, and must not wait for a terminal. */
     pthread_mutex_lock(&stream->Lock);
+    counts = stream->Counts;
+    pthread_mutex_unlock(&stream->Lock);
+
     if (now - display->SecondTime >= 1)
     {
-        rates_add(&display->Rates, (double)(stream->Reports - display->SecondReports) / (now - display->SecondTime));
+        rates_add(&display->Rates, (double)(counts.Reports - display->SecondReports) / (now - display->SecondTime));
         display->SecondTime = now;
-        display->SecondReports = stream->Reports;
+        display->SecondReports = counts.Reports;
     }
     if (display->How == Show_Json)
     {
         printf("{\"type\": \"progress\", \"seconds\": %.3f, ", now - display->Begin);
-        json_counts(stream, target, (double)(stream->Reports - display->Reports) / elapsed);
+        json_counts(&counts, target, (double)(counts.Reports - display->Reports) / elapsed);
         printf("}\n");
     }
     else if (display->How == Show_Screen)
     {
-        screen_show(stream, target, display, elapsed);
+        screen_show(&counts, target, display, elapsed);
     }
     else
     {
-        line_show(stream, target, display, elapsed);
+        line_show(&counts, target, display, elapsed);
     }
-    display->Reports = stream->Reports;
-    display->Bytes = stream->Bytes;
+    display->Reports = counts.Reports;
+    display->Bytes = counts.Bytes;
     display->Time = now;
-    pthread_mutex_unlock(&stream->Lock);
     fflush(stdout);
 }
 
@@ -194,8 +204,9 @@ static inline SHOW show_choose(const OPTIONS* options)
 static inline void summary_show(const STREAM_CONTEXT* stream, WDFIOTARGET target, double elapsed, const OPTIONS* options)
 {
     DMF_IO_TARGET_STATISTICS statistics = statistics_get(target);
-    const GAPS* gaps = &stream->Gaps;
-    double rate = elapsed > 0 ? (double)stream->Reports / elapsed : 0.0;
+    const COUNTS* counts = &stream->Counts;
+    const GAPS* gaps = &counts->Gaps;
+    double rate = elapsed > 0 ? (double)counts->Reports / elapsed : 0.0;
     double mean = gaps->Gaps > 0 ? gaps->Sum / (double)gaps->Gaps * 1e3 : 0.0;
 
     if (options->Json)
@@ -203,7 +214,7 @@ static inline void summary_show(const STREAM_CONTEXT* stream, WDFIOTARGET target
         printf("{\"type\": \"summary\", \"device\": ");
         json_text(options->Device);
         printf(", \"seconds\": %.3f, ", elapsed);
-        json_counts(stream, target, rate);
+        json_counts(counts, target, rate);
         printf(", \"milliseconds_between_reports\": {\"mean\": %.6f, \"longest\": %.6f, \"classes\": [", mean,
                gaps->Longest * 1e3);
         for (int i = 0; i < GAP_CLASSES; i++)
@@ -221,12 +232,12 @@ static inline void summary_show(const STREAM_CONTEXT* stream, WDFIOTARGET target
         return;
     }
     printf("%llu reports, %llu bytes in %.1f s (%.0f reports/s); %llu dropped, %llu overruns suspected\n",
-           (unsigned long long)stream->Reports, (unsigned long long)stream->Bytes, elapsed, rate,
+           (unsigned long long)counts->Reports, (unsigned long long)counts->Bytes, elapsed, rate,
            (unsigned long long)statistics.ReportsDropped, (unsigned long long)statistics.OverrunsSuspected);
-    if (stream->Reports > 0)
+    if (counts->Reports > 0)
     {
         printf("last report:");
-        print_bytes(stream->Last, stream->LastSize, BYTES_SHOWN_IN_LINES);
+        print_bytes(counts->Last, counts->LastSize, BYTES_SHOWN_IN_LINES);
         printf("\n");
     }
     if (gaps->Gaps > 0)

@@ -35,17 +35,26 @@ for library in "$BUILD_DIR"/libdmf.so.*; do
     [ -e "$library" ] && OPTIONS+=(--bin "$library")
 done
 
+# The kernel has 64 hidraw nodes, so 64 devices get boots of their own, without the mouse, at the same time.
+many() {
+    local way failed=0
+    for way in descriptor slices; do
+        echo "-- many, waiting on $way"
+        H=$BUILD_DIR/hid-vm "$HERE/run-in-vm.sh" --mods "hid" --timeout 200 "${OPTIONS[@]}" -- \
+            sh -c "DMF_HID_WAIT=$way hid_stream_test many" || failed=1
+    done
+    [ $failed -eq 0 ] || echo "hid-vm: many devices: failed"
+    return $failed
+}
+many > "$BUILD_DIR/hid-vm/many.log" 2>&1 &
+MANY=$!
+
 H=$BUILD_DIR/hid-vm "$HERE/run-in-vm.sh" --mods "hid usb gadget" --usb=mouse --qmp --timeout 600 "${OPTIONS[@]}" -- \
     sh -c 'selftest.sh && hid-stream.sh'
 status=$?
 [ $status -eq 0 ] || echo "hid-vm: failed with status $status" >&2
 
-# The kernel has 64 hidraw nodes, so 64 devices get a boot of their own, without the mouse.
-many=0
-for way in descriptor slices; do
-    echo "-- many, waiting on $way"
-    H=$BUILD_DIR/hid-vm "$HERE/run-in-vm.sh" --mods "hid" --timeout 200 "${OPTIONS[@]}" -- \
-        sh -c "DMF_HID_WAIT=$way hid_stream_test many" || many=1
-done
-[ $many -eq 0 ] || echo "hid-vm: many devices: failed" >&2
+wait $MANY
+many=$?
+cat "$BUILD_DIR/hid-vm/many.log"
 exit $((status != 0 || many))

@@ -741,6 +741,8 @@ int main(int argc, char **argv)
     set_initial_reports();
     /* The default slack of 50 us would bend the rate of a paced stream. */
     prctl(PR_SET_TIMERSLACK, 1UL);
+    /* A real device does not take the processor away from who reads its reports. */
+    (void)nice(19);
     uhid = open("/dev/uhid", O_RDWR | O_CLOEXEC);
     if (uhid < 0) {
         perror("/dev/uhid");

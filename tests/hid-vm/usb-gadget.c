@@ -571,6 +571,8 @@ int main(int argc, char **argv)
     read_options(argc, argv);
     set_descriptor();
     set_initial_reports();
+    /* A real device does not take the processor away from who reads its reports. */
+    (void)nice(19);
     make_gadget();
     make_function();
     if (pthread_create(&thread, NULL, serve_commands, NULL))
