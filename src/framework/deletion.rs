@@ -311,8 +311,9 @@ fn wait_until_quiet(handle: Handle, class: Option<&'static Class>, may_wait: boo
     }
     let mut tree = TREE.lock();
     loop {
-        // In this order: what a Method has begun on its last way out is not drained.
-        let is_empty = slot.front.running.load(Ordering::Acquire) == 0;
+        // In this order: what a Method has begun on its last way out is not drained. Sequentially consistent, as
+        // all there is between this and whoever drops a `Kept`.
+        let is_empty = slot.front.running.load(Ordering::SeqCst) == 0;
         let drained = || match class {
             // SAFETY: the body stays until `close`; an entered type is Sync.
             Some(class) if class.entered => unsafe { (class.drained)(body) },
@@ -365,6 +366,11 @@ fn close(handle: Handle, patience: Patience) -> bool {
         return true;
     }
     let (class, _) = facts(handle);
+    if let Some(class) = class.filter(|class| class.entered) {
+        let body = slot_of(handle).front.body.load(Ordering::Relaxed);
+        // SAFETY: the body stays until `close`; an entered type is Sync.
+        unsafe { (class.end_waiting)(body) };
+    }
     if !wait_until_quiet(handle, class, patience != Patience::None) {
         return false;
     }

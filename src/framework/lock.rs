@@ -187,19 +187,36 @@ impl RawLock {
         self.settle()
     }
 
+    /// Takes the lock, which mostly is free. A thread that holds it already waits for ever.
+    #[inline(always)]
+    pub fn take(&self) -> Held<'_> {
+        self.try_lock().unwrap_or_else(|| self.lock())
+    }
+
     /// Takes the lock. A thread that holds it already waits for ever.
     #[cold]
     pub fn lock(&self) -> Held<'_> {
-        let mut backoff = Backoff::default();
         loop {
+            if let Some(held) = self.lock_while(|| true) {
+                return held;
+            }
+        }
+    }
+
+    /// As [`RawLock::lock`], while `is_wanted` says so.
+    #[cold]
+    pub fn lock_while(&self, is_wanted: impl Fn() -> bool) -> Option<Held<'_>> {
+        let mut backoff = Backoff::default();
+        while is_wanted() {
             // Looking does not take the cache line away from the one who has the lock.
             if self.taken.load(Ordering::Relaxed) == 0
                 && let Some(held) = self.try_lock()
             {
-                return held;
+                return Some(held);
             }
             backoff.wait();
         }
+        None
     }
 
     /// The plain lock was just taken. Its owner does not own it any more, or the calling thread does, if it is

@@ -83,12 +83,10 @@ impl Side {
                 "called from an enumeration callback that runs under this Module's own lock",
             ));
         }
-        // Before it is waited for: the lock may be the calling thread's own, held for the object that has
-        // the slot now.
-        if self.handle.load(Ordering::Acquire) != handle.0 {
-            return Err(table::refused(handle));
-        }
-        Ok(self.lock.lock())
+        // As long as it is waited for: the slot may be another object's by now, whose lock is held by the calling
+        // thread itself, or in a callback of whatever length.
+        let is_wanted = || self.handle.load(Ordering::Acquire) == handle.0;
+        self.lock.lock_while(is_wanted).ok_or_else(|| table::refused(handle))
     }
 }
 

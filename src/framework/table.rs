@@ -24,8 +24,8 @@ use std::ops::{Deref, DerefMut};
 pub trait Object: Send + Sized + 'static {
     const KIND: Kind;
 
-    /// The object works without its lock ([`enter`]), and is Sync; only then are [`Object::shut`]
-    /// and [`Object::drained`] called.
+    /// The object works without its lock ([`enter`]), and is Sync; only then are [`Object::shut`],
+    /// [`Object::end_waiting`] and [`Object::drained`] called.
     const ENTERED: bool = false;
 
     /// Whether a thread that uses the object alone comes to own its lock: for objects that live long. Those that
@@ -41,6 +41,9 @@ pub trait Object: Send + Sized + 'static {
 
     /// Deletion has begun: refuse new work and end what can be ended, without waiting.
     fn shut(&self) {}
+
+    /// Before it is waited for: ends what waits, which may call back. Perhaps more than once.
+    fn end_waiting(&self) {}
 
     /// Whether nothing of the object runs any more. Whoever makes it so calls [`tree::tell`].
     fn drained(&self) -> bool {
@@ -154,6 +157,7 @@ pub(super) fn behind<T>(
 /// go through memory, piece by piece, which costs as much as the lock.
 #[inline(always)]
 pub fn lock<T: Object>(handle: Handle) -> Result<Guard<T>, Error> {
+    const { assert!(!T::ENTERED) };
     let side = &slot_of(handle, T::KIND)?.front;
     let held = side.acquire(handle)?;
     let body = behind(side, held, handle).ok_or_else(|| refused(handle))?;
@@ -163,6 +167,7 @@ pub fn lock<T: Object>(handle: Handle) -> Result<Guard<T>, Error> {
 /// As [`lock`], if that needs neither waiting nor an excuse.
 #[inline(always)]
 pub fn try_lock<T: Object>(handle: Handle) -> Option<Guard<T>> {
+    const { assert!(!T::ENTERED) };
     let side = &usual_slot_of(handle, T::KIND)?.front;
     let held = side.lock.try_lock_at_once()?;
     let body = behind(side, held, handle)?;
@@ -319,25 +324,42 @@ pub fn enter<T: Object + Sync, R>(
     let side = &slot_of(handle, T::KIND)?.front;
     frames::within(handle, Activity::Method, || {
         let held = side.acquire(handle)?;
-        let visited = behind(side, held, handle).ok_or_else(|| refused(handle))?;
-        let _visit = Visit::begin(side);
-        // SAFETY: the lock was just taken.
-        unsafe { held.unlock() };
-        // SAFETY: the handle was there when `running` was raised, so the body stays until `running` falls
-        // again; T is Sync and reached by shared reference only.
-        body(unsafe { &*visited })
+        behind::<T>(side, held, handle).ok_or_else(|| refused(handle))?;
+        let visit = Visit::begin(side, held);
+        // SAFETY: the handle names a body of type T, and was there when the visitor was counted.
+        body(unsafe { visit.body() })
     })
 }
 
-/// A visitor of an object that is entered. He counts himself under its lock, which nobody has for long.
-struct Visit(&'static Side);
+/// A visitor of an object that is entered: the body stays until he has left. He counts himself under the object's
+/// lock, which nobody has for long.
+pub struct Visit(&'static Side);
 
 impl Visit {
-    /// The side's lock is held.
+    /// A visit whether the doors are shut or not. The calling thread does not hold the object's lock.
+    ///
+    /// # Safety
+    /// The handle names an object that is entered, and it is not closed before this returns.
+    pub unsafe fn of(handle: Handle) -> Option<Self> {
+        let side = &slot::find(handle.slot())?.front;
+        Some(Self::begin(side, side.lock.take()))
+    }
+
     #[inline(always)]
-    fn begin(side: &'static Side) -> Self {
+    fn begin(side: &'static Side, held: Held<'static>) -> Self {
         side.running.store(side.running.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        // SAFETY: the caller has just taken the lock, for this.
+        unsafe { held.unlock() };
         Self(side)
+    }
+
+    /// # Safety
+    /// The object is one of type `T`.
+    #[inline(always)]
+    pub unsafe fn body<T: Object + Sync>(&self) -> &T {
+        const { assert!(T::ENTERED) };
+        // SAFETY: the body is not closed while there are visitors, and T is reached by shared reference only.
+        unsafe { &*self.0.body.load(Ordering::Relaxed).cast::<T>() }
     }
 }
 
@@ -345,7 +367,7 @@ impl Drop for Visit {
     #[inline]
     fn drop(&mut self) {
         let side = self.0;
-        let held = side.lock.try_lock().unwrap_or_else(|| side.lock.lock());
+        let held = side.lock.take();
         let left = side.running.load(Ordering::Relaxed) - 1;
         // Whoever closes the body reads this without the lock, and comes after what was done inside.
         side.running.store(left, Ordering::Release);

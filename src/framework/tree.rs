@@ -109,6 +109,7 @@ pub(super) struct Class {
     pub(super) entered: bool,
     pub(super) before_delete: fn(Handle),
     pub(super) shut: unsafe fn(*mut ()),
+    pub(super) end_waiting: unsafe fn(*mut ()),
     pub(super) drained: unsafe fn(*mut ()) -> bool,
     pub(super) close: unsafe fn(*mut (), Handle),
     pub(super) drop: unsafe fn(*mut ()),
@@ -120,9 +121,10 @@ impl<T: Object> ClassOf<T> {
     const CLASS: Class = Class {
         entered: T::ENTERED,
         before_delete: T::before_delete,
-        // SAFETY (all four): the tree passes the body that `open` was given, of type T; `close` and
+        // SAFETY (all five): the tree passes the body that `open` was given, of type T; `close` and
         // `drop` when nothing else can reach it.
         shut: |body| unsafe { (*body.cast::<T>()).shut() },
+        end_waiting: |body| unsafe { (*body.cast::<T>()).end_waiting() },
         drained: |body| unsafe { (*body.cast::<T>()).drained() },
         close: |body, handle| unsafe { (*body.cast::<T>()).close(handle) },
         drop: |body| drop(unsafe { Box::from_raw(body.cast::<T>()) }),

@@ -20,7 +20,7 @@ use crate::framework::passive;
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
 use crate::framework::sync::{Condvar, Mutex};
-use crate::framework::table::{Guard, Object, Ref};
+use crate::framework::table::{Guard, Object, Ref, Visit};
 use crate::framework::tree::{self, Choices};
 use std::time::{Duration, Instant};
 
@@ -115,12 +115,21 @@ impl Maker {
     }
 }
 
-/// A Module whose queue wants to be told of cancellations.
+/// A Module that wants to be told when a Request leaves its queue early. It closes after it has claimed all that
+/// are in the queue.
 #[derive(Clone, Copy)]
 pub struct Canceler {
     pub module: Handle,
-    /// The Request has left the queue and is held; whoever is called sees to its completion.
-    pub canceled: fn(module: Handle, request: Ref<Request>),
+    pub left: fn(visit: Visit, module: Handle, left: Left),
+}
+
+/// Why a Request has left its queue early.
+#[derive(Clone, Copy)]
+pub enum Left {
+    /// It was canceled, and is held; whoever is told sees to its completion.
+    Canceled(Ref<Request>),
+    /// It has ended, and is being deleted.
+    Deleted,
 }
 
 /// A callback of C that cancels a Request.
@@ -336,10 +345,10 @@ impl Ref<Request> {
                 true
             }
             Cancel::Told => {
-                let canceler = request.canceler;
+                let left = request.canceler.and_then(visit);
                 drop(request);
-                if let Some(Canceler { module, canceled }) = canceler {
-                    canceled(module, *self);
+                if let Some((canceler, visit)) = left {
+                    (canceler.left)(visit, canceler.module, Left::Canceled(*self));
                 }
                 true
             }
@@ -423,11 +432,15 @@ impl Ref<Request> {
     fn end_for_deletion(&self) {
         let Ok(mut request) = self.lock() else { return };
         let abandoned = request.machine.is_abandoned();
+        let left = request.canceler.filter(|_| request.machine.is_queued()).and_then(visit);
         let end = request.machine.force(Status::CANCELLED);
         request.machine.delete();
         if end.is_some() {
             request.status = Status::CANCELLED;
             self.tell(request, Outcome::failed(Status::CANCELLED), false);
+            if let Some((canceler, visit)) = left {
+                (canceler.left)(visit, canceler.module, Left::Deleted);
+            }
         } else if abandoned {
             let (maker, limbo) = (request.maker.clone(), std::mem::take(&mut request.limbo));
             drop(request);
@@ -644,6 +657,12 @@ impl Ref<Request> {
     pub fn discard(&self) {
         deletion::delete_in_passing(self.handle);
     }
+}
+
+/// A visit of the Module whose queue a Request leaves early, before the Request's lock is given up.
+fn visit(canceler: Canceler) -> Option<(Canceler, Visit)> {
+    // SAFETY: the Module is not closed: it has not claimed the Request, for which it needs the Request's lock.
+    Some((canceler, unsafe { Visit::of(canceler.module) }?))
 }
 
 /// Told when a Request's completion has run and somebody waits.

@@ -126,6 +126,11 @@ impl<S: Copy> Machine<S> {
         self.phase == Phase::Queued && self.ticket == ticket
     }
 
+    /// Whether the Request waits in a queue.
+    pub fn is_queued(&self) -> bool {
+        self.phase == Phase::Queued
+    }
+
     /// Takes the Request out of the queue that got that ticket.
     pub fn claim(&mut self, ticket: u64, holder: Holder) -> bool {
         let waits = self.waits(ticket);

@@ -22,11 +22,11 @@ use crate::framework::slab::Shape;
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
 use crate::framework::sync::{AtomicU64, Ordering};
-use crate::framework::table::{self, Object, Ref};
+use crate::framework::table::{Object, Ref, Visit};
 use crate::framework::timer;
 use crate::framework::tree::Draft;
 use crate::io::queue::{Pushed, RequestQueue};
-use crate::io::request::{Canceler, Claim, Request};
+use crate::io::request::{Canceler, Claim, Left, Request};
 use crate::io::request_state::Holder;
 
 /// What the Module is configured to do.
@@ -74,6 +74,8 @@ struct Requests {
     queue: RequestQueue,
     /// Those in the queue that still wait.
     pending: u32,
+    /// The Module takes no more.
+    closing: bool,
 }
 
 /// What stands in the context of an entry of data.
@@ -161,6 +163,9 @@ impl NotifyUserWithRequest {
     /// Queues a Request. One that was canceled before has been told so.
     fn add(&self, request: Ref<Request>) -> Result<Inside<'_, Requests>, Error> {
         let mut requests = self.requests.lock();
+        if requests.closing {
+            return Err(Error::new(Status::INVALID_DEVICE_STATE, "the object is being deleted"));
+        }
         if requests.pending >= self.config.most_requests {
             return Err(Error::new(
                 Status::INVALID_DEVICE_STATE,
@@ -170,14 +175,14 @@ impl NotifyUserWithRequest {
         if self.config.time_stamping {
             request.lock()?.timestamp = timer::now();
         }
-        let canceler = Canceler { module: self.handle, canceled };
+        let canceler = Canceler { module: self.handle, left };
         let pushed = requests.queue.push(request, Some(canceler), None)?;
         requests.pending += 1;
         if pushed == Pushed::Waits {
             return Ok(requests);
         }
         drop(requests);
-        canceled(self.handle, request);
+        self.left(Left::Canceled(request));
         Ok(self.requests.lock())
     }
 
@@ -302,35 +307,46 @@ impl NotifyUserWithRequest {
         });
     }
 
-    /// A Request was canceled in the queue.
-    fn canceled(&self, request: Ref<Request>) {
-        self.requests.lock().pending -= 1;
+    /// A Request has left the queue early.
+    fn left(&self, left: Left) {
+        let mut requests = self.requests.lock();
+        requests.pending -= 1;
+        let closing = requests.closing;
+        drop(requests);
+        let Left::Canceled(request) = left else { return };
         frames::within(self.handle, Activity::Callback, || {
-            self.client.canceled(self.handle, request.handle);
+            if !closing {
+                self.client.canceled(self.handle, request.handle);
+            }
             request.complete_if_with_client(Status::CANCELLED);
         });
     }
 }
 
-/// Told when a Request is canceled in the queue of a Module, which may be closing: then it just ends.
-fn canceled(module: Handle, request: Ref<Request>) {
-    let told = table::enter(module, |module: &NotifyUserWithRequest| {
-        module.canceled(request);
-        Ok(())
+/// As the Module's own, on whatever thread it happens.
+fn left(visit: Visit, module: Handle, left: Left) {
+    frames::within(module, Activity::Method, move || {
+        // SAFETY: the Module gave itself as the canceler of its queue's Requests.
+        unsafe { visit.body::<NotifyUserWithRequest>() }.left(left);
     });
-    if told.is_err() {
-        request.complete_if_with_client(Status::CANCELLED);
-    }
 }
 
 impl Object for NotifyUserWithRequest {
     const KIND: Kind = Kind::NotifyUserWithRequest;
     const ENTERED: bool = true;
 
-    fn close(&mut self, _handle: Handle) {
+    fn shut(&self) {
+        self.requests.lock().closing = true;
+    }
+
+    /// Whoever cancels one of the Requests meanwhile is a visitor.
+    fn end_waiting(&self) {
         while let Some(request) = self.next_request(u64::MAX) {
             let _ = request.complete(Status::CANCELLED, None);
         }
+    }
+
+    fn close(&mut self, _handle: Handle) {
         let Some(pools) = self.data else { return };
         let Ok(mut entries) = pools.consumer.drain() else { return };
         while let Some(entry) = entries.pop_front() {

@@ -480,6 +480,26 @@ TEST(every_way_out_of_the_queue_gives_the_slot_back)
     WdfObjectDelete(fixture.Device);
 }
 
+TEST(requests_that_end_with_their_device_give_their_slots_back)
+{
+    FIXTURE fixture = fixture_create_with_cancel_callback(1, 1);
+    CALLER caller;
+
+    for (int i = 0; i < 3; i++)
+    {
+        WDFDEVICE other;
+
+        REQUIRE_SUCCESS(DMF_Device_Create(NULL, &other));
+        caller_create(&caller, other);
+        CHECK_SUCCESS(DMF_NotifyUserWithRequest_EventRequestAdd(fixture.Module, caller.Request));
+        WdfObjectDelete(other);
+        CHECK_ENDED(&caller, STATUS_CANCELLED, 0);
+    }
+    CHECK_EQUAL(CANCELS(), 0);
+    CHECK_MISUSE(0);
+    WdfObjectDelete(fixture.Device);
+}
+
 /* ------------------------------------------------------------------------------------------------ requests */
 
 TEST(event_request_add_never_looks_at_pending_data)
@@ -1129,6 +1149,102 @@ TEST(a_module_deleted_in_its_callback_closes_when_the_callback_has_returned)
     WdfObjectDelete(fixture.Device);
 }
 
+static atomic_int callback_is_in;
+static atomic_int callback_may_leave;
+
+static void stays(DMFMODULE module, WDFREQUEST request)
+{
+    UNREFERENCED_PARAMETER(module);
+    UNREFERENCED_PARAMETER(request);
+    atomic_store(&callback_is_in, 1);
+    EVENTUALLY(atomic_load(&callback_may_leave));
+}
+
+static void* deletes(void* module)
+{
+    WdfObjectDelete(module);
+    atomic_store(&status_after_delete, 1);
+    return NULL;
+}
+
+static void* posts(void* fixture)
+{
+    post((const FIXTURE*)fixture, 1);
+    return NULL;
+}
+
+static void* cancels(void* request)
+{
+    CHECK_EQUAL(DMF_Request_Cancel((WDFREQUEST)request), TRUE);
+    return NULL;
+}
+
+TEST(delete_ends_pending_requests_before_it_waits_for_a_callback)
+{
+    FIXTURE fixture = fixture_create_with_cancel_callback(4, 4);
+    CALLER callers[2];
+    pthread_t poster;
+    pthread_t deleter;
+
+    atomic_store(&callback_is_in, 0);
+    atomic_store(&callback_may_leave, 0);
+    atomic_store(&status_after_delete, 0);
+    add(&fixture, &callers[0]);
+    add(&fixture, &callers[1]);
+    seen.Action = stays;
+    REQUIRE(pthread_create(&poster, NULL, posts, &fixture) == 0);
+    EVENTUALLY(atomic_load(&callback_is_in));
+    REQUIRE(pthread_create(&deleter, NULL, deletes, fixture.Module) == 0);
+    EVENTUALLY(atomic_load(&callers[1].Completions) == 1);
+    CHECK_ENDED(&callers[1], STATUS_CANCELLED, 0);
+    CHECK_EQUAL(CANCELS(), 0);
+    harness_sleep_milliseconds(10);
+    CHECK_EQUAL(atomic_load(&status_after_delete), 0);
+    atomic_store(&callback_may_leave, 1);
+    pthread_join(poster, NULL);
+    pthread_join(deleter, NULL);
+    CHECK_ENDED(&callers[0], STATUS_SUCCESS, 1);
+    CHECK_MISUSE(0);
+    WdfObjectDelete(fixture.Device);
+}
+
+static VOID StaysWhenCanceled(DMFMODULE DmfModule, WDFREQUEST Request, ULONG_PTR Context, NTSTATUS NtStatus)
+{
+    UNREFERENCED_PARAMETER(Context);
+    stays(DmfModule, Request);
+    WdfRequestComplete(Request, NtStatus);
+}
+
+TEST(delete_waits_for_a_cancellation)
+{
+    DMF_CONFIG_NotifyUserWithRequest config;
+    DMF_MODULE_ATTRIBUTES attributes;
+    FIXTURE fixture;
+    CALLER caller;
+    pthread_t canceler;
+    pthread_t deleter;
+
+    configure(&config, &attributes, 4, 4);
+    config.EvtPendingRequestsCancel = StaysWhenCanceled;
+    fixture = fixture_of(&config, &attributes);
+    atomic_store(&callback_is_in, 0);
+    atomic_store(&callback_may_leave, 0);
+    atomic_store(&status_after_delete, 0);
+    add(&fixture, &caller);
+    REQUIRE(pthread_create(&canceler, NULL, cancels, caller.Request) == 0);
+    EVENTUALLY(atomic_load(&callback_is_in));
+    REQUIRE(pthread_create(&deleter, NULL, deletes, fixture.Module) == 0);
+    harness_sleep_milliseconds(10);
+    CHECK_EQUAL(atomic_load(&status_after_delete), 0);
+    CHECK_PENDING(&caller);
+    atomic_store(&callback_may_leave, 1);
+    pthread_join(canceler, NULL);
+    pthread_join(deleter, NULL);
+    CHECK_ENDED(&caller, STATUS_CANCELLED, 0);
+    CHECK_MISUSE(0);
+    WdfObjectDelete(fixture.Device);
+}
+
 /* ----------------------------------------------------------------------------------------------- no data */
 
 TEST(without_data_entries_only_requests_are_kept_and_returned)
@@ -1488,6 +1604,7 @@ int main(void)
     RUN(a_negative_limit_refuses_all_requests);
     RUN(every_failure_gives_its_slot_back);
     RUN(every_way_out_of_the_queue_gives_the_slot_back);
+    RUN(requests_that_end_with_their_device_give_their_slots_back);
     RUN(event_request_add_never_looks_at_pending_data);
     RUN(request_process_without_data_stays_pending);
     RUN(request_process_serves_the_oldest_request_first);
@@ -1522,6 +1639,8 @@ int main(void)
     RUN(delete_completes_pending_requests_and_then_flushes_data);
     RUN(delete_of_the_device_ends_requests_and_data);
     RUN(a_module_deleted_in_its_callback_closes_when_the_callback_has_returned);
+    RUN(delete_ends_pending_requests_before_it_waits_for_a_callback);
+    RUN(delete_waits_for_a_cancellation);
     RUN(without_data_entries_only_requests_are_kept_and_returned);
     RUN(a_negative_number_of_data_entries_is_0);
     RUN(with_time_stamping_the_callback_can_read_when_both_came);
