@@ -11,7 +11,7 @@
 use crate::framework::frames;
 use crate::framework::handle::{Handle, Kind};
 use crate::framework::status::Status;
-use crate::framework::table::{self, Object, Ref};
+use crate::framework::table::{self, Object, Ref, Visit};
 use crate::framework::tree::{self, Choices, Existence};
 use crate::framework::{deletion, is_empty};
 use crate::machine::step;
@@ -293,6 +293,16 @@ fn enter(handle: Handle) {
     });
 }
 
+fn visit(handle: Handle) {
+    call(handle, || match Visit::of(handle) {
+        Some(visit) => {
+            visit.body::<Entered>().expect("its kind").0.work(handle, false);
+            true
+        }
+        None => false,
+    });
+}
+
 // What threads do.
 
 /// A Method begins work that goes on when it has returned.
@@ -383,6 +393,10 @@ fn guess_after_second(world: &World) {
 
 fn enter_second(world: &World) {
     enter(world.second);
+}
+
+fn visit_second(world: &World) {
+    visit(world.second);
 }
 
 fn enter_second_twice(world: &World) {
@@ -503,6 +517,8 @@ pub const RACES: &[Race<World>] = &[
     Race { name: "guess, delete, reuse", acts: &[guess_after_first, delete_first_and_reuse] },
     Race { name: "enter, delete", acts: &[enter_second_twice, delete_second] },
     Race { name: "enter, enter, delete", acts: &[enter_second, enter_second, delete_second] },
+    Race { name: "visit, enter, delete", acts: &[visit_second, enter_second, delete_second] },
+    Race { name: "visit, delete, reuse", acts: &[visit_second, delete_second_and_reuse_alike] },
     Race { name: "enter, delete, reuse", acts: &[enter_second_twice, delete_second_and_reuse] },
     Race {
         name: "guess, enter, delete, reuse",

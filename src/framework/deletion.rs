@@ -309,17 +309,16 @@ fn wait_until_quiet(handle: Handle, class: Option<&'static Class>, may_wait: boo
             backoff.wait();
         }
     }
+    let entered = class.filter(|class| class.entered);
     let mut tree = TREE.lock();
     loop {
-        // In this order: what a Method has begun on its last way out is not drained. Sequentially consistent, as
-        // all there is between this and whoever drops a `Kept`.
-        let is_empty = slot.front.running.load(Ordering::SeqCst) == 0;
-        let drained = || match class {
+        let is_quiet = match entered {
+            // In this order: what a Method has begun on its last way out is not drained.
             // SAFETY: the body stays until `close`; an entered type is Sync.
-            Some(class) if class.entered => unsafe { (class.drained)(body) },
-            _ => true,
+            Some(class) => slot.front.lock_out() && unsafe { (class.drained)(body) },
+            None => slot.front.running.load(Ordering::SeqCst) == 0,
         };
-        if is_empty && drained() {
+        if is_quiet {
             return true;
         }
         if !may_wait {

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!            +---------------------------------------------------+
-//! front side | lock | handle | body | running, closing           |  one pair of cache lines
+//! front side | lock | handle | body | visited, running, closing  |  one pair of cache lines
 //!            +---------------------------------------------------+
 //! back side  | lock | handle | body                              |  its own pair of cache lines
 //!            +---------------------------------------------------+
@@ -33,6 +33,8 @@ pub struct Side {
     pub lock: RawLock,
     pub handle: AtomicU64,
     pub body: AtomicPtr<()>,
+    /// The handle of an object that is entered, until it closes. Changed under the lock.
+    pub visited: AtomicU64,
     /// Methods and callbacks that use the object without holding a lock of it. Of an object that is entered,
     /// it is changed under the lock.
     pub running: AtomicU32,
@@ -61,6 +63,7 @@ impl Side {
             lock: RawLock::new(rank),
             handle: AtomicU64::new(0),
             body: AtomicPtr::new(std::ptr::null_mut()),
+            visited: AtomicU64::new(0),
             running: AtomicU32::new(0),
             closing: AtomicBool::new(false),
         }
@@ -73,6 +76,18 @@ impl Side {
             Some(held) => Ok(held),
             None => self.acquire_contended(handle),
         }
+    }
+
+    /// From now on nobody visits the object; false: somebody is inside.
+    pub fn lock_out(&self) -> bool {
+        let held = self.lock.take();
+        let is_empty = self.running.load(Ordering::Relaxed) == 0;
+        if is_empty {
+            self.visited.store(0, Ordering::Relaxed);
+        }
+        // SAFETY: the lock was just taken.
+        unsafe { held.unlock() };
+        is_empty
     }
 
     #[cold]

@@ -7,8 +7,8 @@
 //!   them. Everything that calls back or waits.
 //!
 //! `enter` against deletion: the visitor compares the handle and adds to `running` in one turn of the lock;
-//! the deleter clears the handle, then has a turn of the lock, then reads `running`. So whoever found the
-//! handle has been counted by then.
+//! the deleter clears the handle, then reads `running` in a turn of its own. So whoever found the handle has been
+//! counted by then.
 
 use super::frames::{self, Activity};
 use super::handle::{Handle, Kind};
@@ -324,53 +324,60 @@ pub fn enter<T: Object + Sync, R>(
     let side = &slot_of(handle, T::KIND)?.front;
     frames::within(handle, Activity::Method, || {
         let held = side.acquire(handle)?;
-        behind::<T>(side, held, handle).ok_or_else(|| refused(handle))?;
-        let visit = Visit::begin(side, held);
-        // SAFETY: the handle names a body of type T, and was there when the visitor was counted.
-        body(unsafe { visit.body() })
+        let visited = behind(side, held, handle).ok_or_else(|| refused(handle))?;
+        let _visit = Visit::begin(side, held, handle);
+        // SAFETY: the handle was there when the visitor was counted, so the body stays until he has left; T is
+        // Sync and reached by shared reference only.
+        body(unsafe { &*visited })
     })
 }
 
 /// A visitor of an object that is entered: the body stays until he has left. He counts himself under the object's
 /// lock, which nobody has for long.
-pub struct Visit(&'static Side);
+pub struct Visit {
+    side: &'static Side,
+    pub handle: Handle,
+}
 
 impl Visit {
-    /// A visit whether the doors are shut or not. The calling thread does not hold the object's lock.
-    ///
-    /// # Safety
-    /// The handle names an object that is entered, and it is not closed before this returns.
-    pub unsafe fn of(handle: Handle) -> Option<Self> {
+    /// A visit whether the doors are shut or not; `None`: the object has closed. The calling thread does not hold
+    /// the object's lock.
+    pub fn of(handle: Handle) -> Option<Self> {
         let side = &slot::find(handle.slot())?.front;
-        Some(Self::begin(side, side.lock.take()))
+        let held = side.lock.take();
+        if side.visited.load(Ordering::Relaxed) == handle.0 {
+            return Some(Self::begin(side, held, handle));
+        }
+        // SAFETY: the lock was just taken.
+        unsafe { held.unlock() };
+        None
     }
 
     #[inline(always)]
-    fn begin(side: &'static Side, held: Held<'static>) -> Self {
+    fn begin(side: &'static Side, held: Held<'static>, handle: Handle) -> Self {
         side.running.store(side.running.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         // SAFETY: the caller has just taken the lock, for this.
         unsafe { held.unlock() };
-        Self(side)
+        Self { side, handle }
     }
 
-    /// # Safety
-    /// The object is one of type `T`.
-    #[inline(always)]
-    pub unsafe fn body<T: Object + Sync>(&self) -> &T {
+    /// The object, if it is one of type `T`.
+    pub fn body<T: Object + Sync>(&self) -> Option<&T> {
         const { assert!(T::ENTERED) };
         // SAFETY: the body is not closed while there are visitors, and T is reached by shared reference only.
-        unsafe { &*self.0.body.load(Ordering::Relaxed).cast::<T>() }
+        self.handle
+            .is_kind(T::KIND)
+            .then(|| unsafe { &*self.side.body.load(Ordering::Relaxed).cast::<T>() })
     }
 }
 
 impl Drop for Visit {
     #[inline]
     fn drop(&mut self) {
-        let side = self.0;
+        let side = self.side;
         let held = side.lock.take();
         let left = side.running.load(Ordering::Relaxed) - 1;
-        // Whoever closes the body reads this without the lock, and comes after what was done inside.
-        side.running.store(left, Ordering::Release);
+        side.running.store(left, Ordering::Relaxed);
         let is_waited_for = left == 0 && side.closing.load(Ordering::Relaxed);
         // SAFETY: the lock was just taken.
         unsafe { held.unlock() };

@@ -438,6 +438,7 @@ impl Draft {
         for side in sides.into_iter().flatten() {
             side.closing.store(false, Ordering::Relaxed);
             side.body.store(body, Ordering::Relaxed);
+            side.visited.store(handle.0, Ordering::Relaxed);
             side.handle.store(handle.0, Ordering::SeqCst);
         }
         CHANGED.notify_all();

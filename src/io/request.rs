@@ -120,7 +120,7 @@ impl Maker {
 #[derive(Clone, Copy)]
 pub struct Canceler {
     pub module: Handle,
-    pub left: fn(visit: Visit, module: Handle, left: Left),
+    pub left: fn(visit: Visit, left: Left),
 }
 
 /// Why a Request has left its queue early.
@@ -345,10 +345,11 @@ impl Ref<Request> {
                 true
             }
             Cancel::Told => {
-                let left = request.canceler.and_then(visit);
+                let canceler = request.canceler_visited();
                 drop(request);
-                if let Some((canceler, visit)) = left {
-                    (canceler.left)(visit, canceler.module, Left::Canceled(*self));
+                match canceler {
+                    Some((left, visit)) => left(visit, Left::Canceled(*self)),
+                    None => self.complete_if_with_client(reason),
                 }
                 true
             }
@@ -432,14 +433,14 @@ impl Ref<Request> {
     fn end_for_deletion(&self) {
         let Ok(mut request) = self.lock() else { return };
         let abandoned = request.machine.is_abandoned();
-        let left = request.canceler.filter(|_| request.machine.is_queued()).and_then(visit);
+        let canceler = request.machine.is_queued().then(|| request.canceler_visited()).flatten();
         let end = request.machine.force(Status::CANCELLED);
         request.machine.delete();
         if end.is_some() {
             request.status = Status::CANCELLED;
             self.tell(request, Outcome::failed(Status::CANCELLED), false);
-            if let Some((canceler, visit)) = left {
-                (canceler.left)(visit, canceler.module, Left::Deleted);
+            if let Some((left, visit)) = canceler {
+                left(visit, Left::Deleted);
             }
         } else if abandoned {
             let (maker, limbo) = (request.maker.clone(), std::mem::take(&mut request.limbo));
@@ -659,12 +660,6 @@ impl Ref<Request> {
     }
 }
 
-/// A visit of the Module whose queue a Request leaves early, before the Request's lock is given up.
-fn visit(canceler: Canceler) -> Option<(Canceler, Visit)> {
-    // SAFETY: the Module is not closed: it has not claimed the Request, for which it needs the Request's lock.
-    Some((canceler, unsafe { Visit::of(canceler.module) }?))
-}
-
 /// Told when a Request's completion has run and somebody waits.
 static TOLD: Mutex<()> = Mutex::new(());
 static CHANGED: Condvar = Condvar::new();
@@ -706,6 +701,13 @@ impl Request {
         self.information = 0;
         self.told = false;
         Ok(())
+    }
+
+    /// Whom to tell that the Request leaves its queue early, before the Request's lock is given up: the Module
+    /// closes after it has had that lock.
+    fn canceler_visited(&self) -> Option<(fn(Visit, Left), Visit)> {
+        let Canceler { module, left } = self.canceler?;
+        Some((left, Visit::of(module)?))
     }
 
     /// The program made it, and deletes it.

@@ -324,10 +324,11 @@ impl NotifyUserWithRequest {
 }
 
 /// As the Module's own, on whatever thread it happens.
-fn left(visit: Visit, module: Handle, left: Left) {
-    frames::within(module, Activity::Method, move || {
-        // SAFETY: the Module gave itself as the canceler of its queue's Requests.
-        unsafe { visit.body::<NotifyUserWithRequest>() }.left(left);
+fn left(visit: Visit, left: Left) {
+    frames::within(visit.handle, Activity::Method, move || {
+        if let Some(module) = visit.body::<NotifyUserWithRequest>() {
+            module.left(left);
+        }
     });
 }
 
