@@ -348,7 +348,7 @@ impl Ref<Request> {
                 let canceler = request.canceler_visited();
                 drop(request);
                 match canceler {
-                    Some((left, visit)) => left(visit, Left::Canceled(*self)),
+                    Some((told, visit)) => (told.left)(visit, Left::Canceled(*self)),
                     None => self.complete_if_with_client(reason),
                 }
                 true
@@ -439,8 +439,8 @@ impl Ref<Request> {
         if end.is_some() {
             request.status = Status::CANCELLED;
             self.tell(request, Outcome::failed(Status::CANCELLED), false);
-            if let Some((left, visit)) = canceler {
-                left(visit, Left::Deleted);
+            if let Some((told, visit)) = canceler {
+                (told.left)(visit, Left::Deleted);
             }
         } else if abandoned {
             let (maker, limbo) = (request.maker.clone(), std::mem::take(&mut request.limbo));
@@ -705,9 +705,9 @@ impl Request {
 
     /// Whom to tell that the Request leaves its queue early, before the Request's lock is given up: the Module
     /// closes after it has had that lock.
-    fn canceler_visited(&self) -> Option<(fn(Visit, Left), Visit)> {
-        let Canceler { module, left } = self.canceler?;
-        Some((left, Visit::of(module)?))
+    fn canceler_visited(&self) -> Option<(Canceler, Visit)> {
+        let canceler = self.canceler?;
+        Some((canceler, Visit::of(canceler.module)?))
     }
 
     /// The program made it, and deletes it.
