@@ -22,7 +22,8 @@ typedef struct {
      */
     LONG SizeOfDataBuffer;
     /**
-     * Called for a Request that is canceled while it is pending, and must complete it; may be NULL.
+     * Called for a Request that is canceled while it is pending, and must complete it; may be NULL. Not called when
+     * the Module, or the Request with its device, is deleted.
      */
     EVT_DMF_NotifyUserWithRequest_Function* EvtPendingRequestsCancel;
     /**
@@ -65,8 +66,8 @@ void DMF_NotifyUserWithRequest_ATTRIBUTES_INIT(DMF_MODULE_ATTRIBUTES* Attributes
  * Parameters: Device, ObjectAttributes: may be NULL; DmfModule: gets the handle, NULL on failure.
  * Returns STATUS_SUCCESS; STATUS_INVALID_PARAMETER (SizeOfDataBuffer is negative; attributes);
  * STATUS_INVALID_HANDLE (Device or parent); STATUS_DELETE_PENDING; STATUS_INSUFFICIENT_RESOURCES.
- * Memory: the caller deletes the Module with WdfObjectDelete: pending Requests end with STATUS_CANCELLED, then
- * pending data is flushed. Any thread.
+ * Memory: the caller deletes the Module with WdfObjectDelete: pending Requests end with STATUS_CANCELLED, before the
+ * delete waits for callbacks that run; then pending data is flushed. Any thread.
  */
 NTSTATUS DMF_NotifyUserWithRequest_Create(WDFDEVICE Device,
                                           DMF_MODULE_ATTRIBUTES* DmfModuleAttributes,

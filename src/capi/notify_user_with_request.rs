@@ -25,7 +25,8 @@ pub struct DMF_CONFIG_NotifyUserWithRequest {
     pub maximum_number_of_pending_data_buffers: LONG,
     /// Bytes of an entry of data; 0: entries without data.
     pub size_of_data_buffer: LONG,
-    /// Called for a Request that is canceled while it is pending, and must complete it; may be NULL.
+    /// Called for a Request that is canceled while it is pending, and must complete it; may be NULL. Not called when
+    /// the Module, or the Request with its device, is deleted.
     pub evt_pending_requests_cancel: PEVT_DMF_NotifyUserWithRequest_Function,
     /// Not used.
     pub client_driver_provider_name: PWSTR,
@@ -65,8 +66,8 @@ pub unsafe extern "C" fn attributes_init(attributes: *mut DMF_MODULE_ATTRIBUTES)
 /// Parameters: Device, ObjectAttributes: may be NULL; DmfModule: gets the handle, NULL on failure.
 /// Returns STATUS_SUCCESS; STATUS_INVALID_PARAMETER (SizeOfDataBuffer is negative; attributes);
 /// STATUS_INVALID_HANDLE (Device or parent); STATUS_DELETE_PENDING; STATUS_INSUFFICIENT_RESOURCES.
-/// Memory: the caller deletes the Module with WdfObjectDelete: pending Requests end with STATUS_CANCELLED, then
-/// pending data is flushed. Any thread.
+/// Memory: the caller deletes the Module with WdfObjectDelete: pending Requests end with STATUS_CANCELLED, before the
+/// delete waits for callbacks that run; then pending data is flushed. Any thread.
 #[unsafe(export_name = "DMF_NotifyUserWithRequest_Create")]
 pub unsafe extern "C" fn create(
     device: WDFDEVICE,

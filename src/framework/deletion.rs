@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!   Claimed ──> Warned ──> Shut ─────────────> Closed ──────────────> CleanedUp ──> Ended
-//!        PreClose     doors   nobody is inside;     children, newest        cleanup
-//!        callback     shut    the body closes       first                   callback
+//!        PreClose     doors   what waits ends;      children, newest        cleanup
+//!        callback     shut    nobody is inside;     first                   callback
+//!                             the body closes
 //! ```
 //!
 //! A delete that would wait for the code it is called from, or from inside any callback for another
@@ -315,7 +316,7 @@ fn wait_until_quiet(handle: Handle, class: Option<&'static Class>, may_wait: boo
         let is_quiet = match entered {
             // In this order: what a Method has begun on its last way out is not drained.
             // SAFETY: the body stays until `close`; an entered type is Sync.
-            Some(class) => slot.front.lock_out() && unsafe { (class.drained)(body) },
+            Some(class) => slot.lock_out() && unsafe { (class.drained)(body) },
             None => slot.front.running.load(Ordering::SeqCst) == 0,
         };
         if is_quiet {
@@ -358,7 +359,7 @@ fn take_down(root: Handle, patience: Patience) -> bool {
     }
 }
 
-/// Shuts the doors and closes the body. False: somebody is inside, and waiting is not allowed.
+/// Shuts the doors, ends what waits and closes the body. False: somebody is inside, and waiting is not allowed.
 fn close(handle: Handle, patience: Patience) -> bool {
     shut_doors(handle);
     if stage(handle) >= Stage::Closed {

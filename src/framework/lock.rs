@@ -196,11 +196,7 @@ impl RawLock {
     /// Takes the lock. A thread that holds it already waits for ever.
     #[cold]
     pub fn lock(&self) -> Held<'_> {
-        loop {
-            if let Some(held) = self.lock_while(|| true) {
-                return held;
-            }
-        }
+        self.lock_while(|| true).expect("it is wanted for ever")
     }
 
     /// As [`RawLock::lock`], while `is_wanted` says so.

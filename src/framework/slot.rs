@@ -3,11 +3,12 @@
 //!
 //! ```text
 //!            +---------------------------------------------------+
-//! front side | lock | handle | body | visited, running, closing  |  one pair of cache lines
+//! front side | lock | handle | body | running, closing           |  one pair of cache lines
 //!            +---------------------------------------------------+
 //! back side  | lock | handle | body                              |  its own pair of cache lines
 //!            +---------------------------------------------------+
-//! cold       | life (guarded by the tree's lock), contexts, links|
+//! cold       | life (guarded by the tree's lock), contexts,      |
+//!            | links, visited                                    |
 //!            +---------------------------------------------------+
 //! ```
 //!
@@ -33,8 +34,6 @@ pub struct Side {
     pub lock: RawLock,
     pub handle: AtomicU64,
     pub body: AtomicPtr<()>,
-    /// The handle of an object that is entered, until it closes. Changed under the lock.
-    pub visited: AtomicU64,
     /// Methods and callbacks that use the object without holding a lock of it. Of an object that is entered,
     /// it is changed under the lock.
     pub running: AtomicU32,
@@ -52,10 +51,27 @@ pub struct Slot {
     pub contexts: Mutex<Option<Box<Context>>>,
     /// Handles of the children that a composed Module works on.
     pub links: [AtomicU64; 2],
+    /// The handle of an object that is entered, until it is quiet and closes. Read, and cleared, under the front's
+    /// lock.
+    pub visited: AtomicU64,
 }
 
 // SAFETY: `life` is reached through the tree's lock only; bodies by the rules of `table`.
 unsafe impl Sync for Slot {}
+
+impl Slot {
+    /// From now on nobody visits the object, which is one that is entered; false: somebody is inside.
+    pub fn lock_out(&self) -> bool {
+        let held = self.front.lock.take();
+        let is_empty = self.front.running.load(Ordering::Relaxed) == 0;
+        if is_empty {
+            self.visited.store(0, Ordering::Relaxed);
+        }
+        // SAFETY: the lock was just taken.
+        unsafe { held.unlock() };
+        is_empty
+    }
+}
 
 impl Side {
     fn new(rank: u32) -> Self {
@@ -63,7 +79,6 @@ impl Side {
             lock: RawLock::new(rank),
             handle: AtomicU64::new(0),
             body: AtomicPtr::new(std::ptr::null_mut()),
-            visited: AtomicU64::new(0),
             running: AtomicU32::new(0),
             closing: AtomicBool::new(false),
         }
@@ -76,18 +91,6 @@ impl Side {
             Some(held) => Ok(held),
             None => self.acquire_contended(handle),
         }
-    }
-
-    /// From now on nobody visits the object; false: somebody is inside.
-    pub fn lock_out(&self) -> bool {
-        let held = self.lock.take();
-        let is_empty = self.running.load(Ordering::Relaxed) == 0;
-        if is_empty {
-            self.visited.store(0, Ordering::Relaxed);
-        }
-        // SAFETY: the lock was just taken.
-        unsafe { held.unlock() };
-        is_empty
     }
 
     #[cold]
@@ -165,6 +168,7 @@ pub fn find_or_make(number: u32) -> Result<&'static Slot, Error> {
                 life: UnsafeCell::new(Life::new()),
                 contexts: Mutex::new(None),
                 links: [const { AtomicU64::new(0) }; 2],
+                visited: AtomicU64::new(0),
             });
         }
     }

@@ -340,12 +340,13 @@ pub struct Visit {
 }
 
 impl Visit {
-    /// A visit whether the doors are shut or not; `None`: the object has closed. The calling thread does not hold
-    /// the object's lock.
+    /// A visit whether the doors are shut or not; `None`: nobody is inside any more, and the object closes. The
+    /// calling thread does not hold the object's lock.
     pub fn of(handle: Handle) -> Option<Self> {
-        let side = &slot::find(handle.slot())?.front;
+        let slot = slot::find(handle.slot())?;
+        let side = &slot.front;
         let held = side.lock.take();
-        if side.visited.load(Ordering::Relaxed) == handle.0 {
+        if slot.visited.load(Ordering::Relaxed) == handle.0 {
             return Some(Self::begin(side, held, handle));
         }
         // SAFETY: the lock was just taken.

@@ -9,7 +9,8 @@
 //! How an object goes from Open to Ended stands in [`deletion`](super::deletion).
 //!
 //! One lock guards every object's [`Life`] and the links between them; it is never held while
-//! anything of C or of a Module runs, and no other lock is taken under it.
+//! anything of C or of a Module runs, and no lock is taken under it but one of an object's slot, under which
+//! no other is.
 
 use super::deletion::{self, Stage};
 use super::frames::{self, Activity};
@@ -435,10 +436,12 @@ impl Draft {
         let life = tree.life(handle.slot());
         life.class = Some(&ClassOf::<T>::CLASS);
         life.state = State::Open;
+        if T::ENTERED {
+            slot.visited.store(handle.0, Ordering::Relaxed);
+        }
         for side in sides.into_iter().flatten() {
             side.closing.store(false, Ordering::Relaxed);
             side.body.store(body, Ordering::Relaxed);
-            side.visited.store(handle.0, Ordering::Relaxed);
             side.handle.store(handle.0, Ordering::SeqCst);
         }
         CHANGED.notify_all();

@@ -128,7 +128,7 @@ pub struct Canceler {
 pub enum Left {
     /// It was canceled, and is held; whoever is told sees to its completion.
     Canceled(Ref<Request>),
-    /// It has ended, and is being deleted.
+    /// It is being deleted, and ends.
     Deleted,
 }
 
@@ -433,15 +433,19 @@ impl Ref<Request> {
     fn end_for_deletion(&self) {
         let Ok(mut request) = self.lock() else { return };
         let abandoned = request.machine.is_abandoned();
-        let canceler = request.machine.is_queued().then(|| request.canceler_visited()).flatten();
+        let canceler = if request.machine.is_queued() { request.canceler_visited() } else { None };
         let end = request.machine.force(Status::CANCELLED);
         request.machine.delete();
         if end.is_some() {
             request.status = Status::CANCELLED;
-            self.tell(request, Outcome::failed(Status::CANCELLED), false);
             if let Some((told, visit)) = canceler {
+                drop(request);
                 (told.left)(visit, Left::Deleted);
+                // Nobody can do anything with it meanwhile.
+                let Ok(again) = self.lock() else { return };
+                request = again;
             }
+            self.tell(request, Outcome::failed(Status::CANCELLED), false);
         } else if abandoned {
             let (maker, limbo) = (request.maker.clone(), std::mem::take(&mut request.limbo));
             drop(request);

@@ -323,7 +323,8 @@ impl NotifyUserWithRequest {
     }
 }
 
-/// As the Module's own, on whatever thread it happens.
+/// As the Module's own, on whatever thread it happens. In a frame that is left after the visit: a delete of the
+/// Module that is put off inside would wait for the visitor.
 fn left(visit: Visit, left: Left) {
     frames::within(visit.handle, Activity::Method, move || {
         if let Some(module) = visit.body::<NotifyUserWithRequest>() {

@@ -500,6 +500,79 @@ TEST(requests_that_end_with_their_device_give_their_slots_back)
     WdfObjectDelete(fixture.Device);
 }
 
+typedef struct
+{
+    DMFMODULE Module;
+    WDFREQUEST Next;
+    NTSTATUS Status;
+} COMPLETION;
+
+static VOID AddsTheNext(WDFREQUEST Request, NTSTATUS Status, ULONG_PTR Information, VOID* Context)
+{
+    COMPLETION* completion = (COMPLETION*)Context;
+
+    UNREFERENCED_PARAMETER(Request);
+    UNREFERENCED_PARAMETER(Status);
+    UNREFERENCED_PARAMETER(Information);
+    completion->Status = DMF_NotifyUserWithRequest_EventRequestAdd(completion->Module, completion->Next);
+}
+
+TEST(a_request_that_ends_with_its_device_has_given_its_slot_back_when_it_completes)
+{
+    FIXTURE fixture = fixture_create(1, 1);
+    COMPLETION completion = {fixture.Module, NULL, STATUS_PENDING};
+    CALLER caller;
+    WDFDEVICE other;
+    WDFREQUEST request;
+
+    caller_create(&caller, fixture.Device);
+    completion.Next = caller.Request;
+    REQUIRE_SUCCESS(DMF_Device_Create(NULL, &other));
+    REQUIRE_SUCCESS(DMF_Request_Create(other, NULL, 0, NULL, 0, 0, AddsTheNext, &completion, &request));
+    CHECK_SUCCESS(DMF_NotifyUserWithRequest_EventRequestAdd(fixture.Module, request));
+    WdfObjectDelete(other);
+    CHECK_SUCCESS(completion.Status);
+    post(&fixture, 3);
+    CHECK_ENDED(&caller, STATUS_SUCCESS, 3);
+    CHECK_MISUSE(0);
+    WdfObjectDelete(fixture.Device);
+}
+
+static void* deletes_the_one(void* module)
+{
+    WdfObjectDelete(module);
+    return NULL;
+}
+
+static VOID WaitsForADeleteElsewhere(WDFREQUEST Request, NTSTATUS Status, ULONG_PTR Information, VOID* Context)
+{
+    COMPLETION* completion = (COMPLETION*)Context;
+    pthread_t deleter;
+
+    UNREFERENCED_PARAMETER(Request);
+    UNREFERENCED_PARAMETER(Information);
+    REQUIRE(pthread_create(&deleter, NULL, deletes_the_one, completion->Module) == 0);
+    pthread_join(deleter, NULL);
+    completion->Status = Status;
+}
+
+TEST(a_request_that_ends_with_its_device_keeps_nobody_from_deleting_the_module_when_it_completes)
+{
+    FIXTURE fixture = fixture_create(1, 1);
+    COMPLETION completion = {fixture.Module, NULL, STATUS_PENDING};
+    WDFDEVICE other;
+    WDFREQUEST request;
+
+    REQUIRE_SUCCESS(DMF_Device_Create(NULL, &other));
+    REQUIRE_SUCCESS(
+        DMF_Request_Create(other, NULL, 0, NULL, 0, 0, WaitsForADeleteElsewhere, &completion, &request));
+    CHECK_SUCCESS(DMF_NotifyUserWithRequest_EventRequestAdd(fixture.Module, request));
+    WdfObjectDelete(other);
+    CHECK_STATUS(completion.Status, STATUS_CANCELLED);
+    CHECK_MISUSE(0);
+    WdfObjectDelete(fixture.Device);
+}
+
 /* ------------------------------------------------------------------------------------------------ requests */
 
 TEST(event_request_add_never_looks_at_pending_data)
@@ -1605,6 +1678,8 @@ int main(void)
     RUN(every_failure_gives_its_slot_back);
     RUN(every_way_out_of_the_queue_gives_the_slot_back);
     RUN(requests_that_end_with_their_device_give_their_slots_back);
+    RUN(a_request_that_ends_with_its_device_has_given_its_slot_back_when_it_completes);
+    RUN(a_request_that_ends_with_its_device_keeps_nobody_from_deleting_the_module_when_it_completes);
     RUN(event_request_add_never_looks_at_pending_data);
     RUN(request_process_without_data_stays_pending);
     RUN(request_process_serves_the_oldest_request_first);
