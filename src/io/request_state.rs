@@ -121,14 +121,14 @@ impl<S: Copy> Machine<S> {
         Submit::Queued(self.ticket)
     }
 
-    /// Whether the Request waits in the queue that got that ticket.
-    pub fn waits(&self, ticket: u64) -> bool {
-        self.phase == Phase::Queued && self.ticket == ticket
-    }
-
     /// Whether the Request waits in a queue.
     pub fn is_queued(&self) -> bool {
         self.phase == Phase::Queued
+    }
+
+    /// Whether the Request waits in the queue that got that ticket.
+    pub fn waits(&self, ticket: u64) -> bool {
+        self.is_queued() && self.ticket == ticket
     }
 
     /// Takes the Request out of the queue that got that ticket.

@@ -206,14 +206,19 @@ static FIXTURE fixture_create(LONG requests, LONG data)
     return fixture_of(&config, &attributes);
 }
 
-static FIXTURE fixture_create_with_cancel_callback(LONG requests, LONG data)
+static FIXTURE fixture_create_canceled_by(EVT_DMF_NotifyUserWithRequest_Function* cancel, LONG requests, LONG data)
 {
     DMF_CONFIG_NotifyUserWithRequest config;
     DMF_MODULE_ATTRIBUTES attributes;
 
     configure(&config, &attributes, requests, data);
-    config.EvtPendingRequestsCancel = RequestCanceled;
+    config.EvtPendingRequestsCancel = cancel;
     return fixture_of(&config, &attributes);
+}
+
+static FIXTURE fixture_create_with_cancel_callback(LONG requests, LONG data)
+{
+    return fixture_create_canceled_by(RequestCanceled, requests, data);
 }
 
 static void add(const FIXTURE* fixture, CALLER* caller)
@@ -538,9 +543,12 @@ TEST(a_request_that_ends_with_its_device_has_given_its_slot_back_when_it_complet
     WdfObjectDelete(fixture.Device);
 }
 
-static void* deletes_the_one(void* module)
+static atomic_int delete_has_returned;
+
+static void* deletes(void* module)
 {
     WdfObjectDelete(module);
+    atomic_store(&delete_has_returned, 1);
     return NULL;
 }
 
@@ -551,7 +559,7 @@ static VOID WaitsForADeleteElsewhere(WDFREQUEST Request, NTSTATUS Status, ULONG_
 
     UNREFERENCED_PARAMETER(Request);
     UNREFERENCED_PARAMETER(Information);
-    REQUIRE(pthread_create(&deleter, NULL, deletes_the_one, completion->Module) == 0);
+    REQUIRE(pthread_create(&deleter, NULL, deletes, completion->Module) == 0);
     pthread_join(deleter, NULL);
     completion->Status = Status;
 }
@@ -1233,13 +1241,6 @@ static void stays(DMFMODULE module, WDFREQUEST request)
     EVENTUALLY(atomic_load(&callback_may_leave));
 }
 
-static void* deletes(void* module)
-{
-    WdfObjectDelete(module);
-    atomic_store(&status_after_delete, 1);
-    return NULL;
-}
-
 static void* posts(void* fixture)
 {
     post((const FIXTURE*)fixture, 1);
@@ -1261,7 +1262,7 @@ TEST(delete_ends_pending_requests_before_it_waits_for_a_callback)
 
     atomic_store(&callback_is_in, 0);
     atomic_store(&callback_may_leave, 0);
-    atomic_store(&status_after_delete, 0);
+    atomic_store(&delete_has_returned, 0);
     add(&fixture, &callers[0]);
     add(&fixture, &callers[1]);
     seen.Action = stays;
@@ -1272,7 +1273,7 @@ TEST(delete_ends_pending_requests_before_it_waits_for_a_callback)
     CHECK_ENDED(&callers[1], STATUS_CANCELLED, 0);
     CHECK_EQUAL(CANCELS(), 0);
     harness_sleep_milliseconds(10);
-    CHECK_EQUAL(atomic_load(&status_after_delete), 0);
+    CHECK_EQUAL(atomic_load(&delete_has_returned), 0);
     atomic_store(&callback_may_leave, 1);
     pthread_join(poster, NULL);
     pthread_join(deleter, NULL);
@@ -1290,25 +1291,20 @@ static VOID StaysWhenCanceled(DMFMODULE DmfModule, WDFREQUEST Request, ULONG_PTR
 
 TEST(delete_waits_for_a_cancellation)
 {
-    DMF_CONFIG_NotifyUserWithRequest config;
-    DMF_MODULE_ATTRIBUTES attributes;
-    FIXTURE fixture;
+    FIXTURE fixture = fixture_create_canceled_by(StaysWhenCanceled, 4, 4);
     CALLER caller;
     pthread_t canceler;
     pthread_t deleter;
 
-    configure(&config, &attributes, 4, 4);
-    config.EvtPendingRequestsCancel = StaysWhenCanceled;
-    fixture = fixture_of(&config, &attributes);
     atomic_store(&callback_is_in, 0);
     atomic_store(&callback_may_leave, 0);
-    atomic_store(&status_after_delete, 0);
+    atomic_store(&delete_has_returned, 0);
     add(&fixture, &caller);
     REQUIRE(pthread_create(&canceler, NULL, cancels, caller.Request) == 0);
     EVENTUALLY(atomic_load(&callback_is_in));
     REQUIRE(pthread_create(&deleter, NULL, deletes, fixture.Module) == 0);
     harness_sleep_milliseconds(10);
-    CHECK_EQUAL(atomic_load(&status_after_delete), 0);
+    CHECK_EQUAL(atomic_load(&delete_has_returned), 0);
     CHECK_PENDING(&caller);
     atomic_store(&callback_may_leave, 1);
     pthread_join(canceler, NULL);
