@@ -6,10 +6,11 @@ const char* __tsan_default_options(void)
 
 /*
  * The standard library is not instrumented, and what orders the last two owners of an Arc is a fence, which is not seen.
- * The Arc is the one that a thread shares with its handle; it is dropped by both where nobody joins the thread.
+ * These are what a thread shares with its handle: its result and its name. Both drop them where nobody joins the thread.
  */
 const char* __tsan_default_suppressions(void);
 const char* __tsan_default_suppressions(void)
 {
-    return "race:Arc<std::thread::lifecycle::Packet\n";
+    return "race:Arc<std::thread::lifecycle::Packet\n"
+           "race:Arc<std::thread::thread::Inner\n";
 }
