@@ -12,6 +12,8 @@ pub mod belt;
 /// What the belt is built on, as loom has it.
 pub mod sync {
     use super::{Slip, slips};
+    /// Whatever it says, the slots are the same ones.
+    pub use std::sync::atomic::AtomicBool;
     pub use std::sync::atomic::Ordering;
 
     #[derive(Default)]
@@ -88,10 +90,18 @@ pub mod ends {
     }
 }
 
+pub mod span {
+    /// The processor's caches are not in the model.
+    pub fn prefetch_from_another(_slot: &[u8]) {}
+}
+
 pub mod thread {
-    /// The writer's and the reader's are the same: what differs is a pause, which the model has not.
+    use std::hash::{DefaultHasher, Hash, Hasher};
+
     pub fn current_id() -> usize {
-        1
+        let mut hasher = DefaultHasher::new();
+        loom::thread::current().id().hash(&mut hasher);
+        hasher.finish() as usize
     }
 }
 
@@ -114,12 +124,13 @@ fn slips(slip: Slip) -> bool {
 /// Items that go over the belt.
 const ITEMS: usize = 3;
 
-/// Every schedule of a writer and a reader of a belt with so many slots. Panics with what is wrong.
+/// Every schedule of a writer and a reader of a belt with so many slots, each a cache line: the writer goes on slot by
+/// slot once it knows that the reader is another thread. Panics with what is wrong.
 pub fn check(count: usize) {
     loom::model(move || {
         let cells = (0..count).map(|_| loom::cell::UnsafeCell::new(0)).collect::<Vec<_>>();
         let cells = Arc::new(Slots(cells));
-        let (mut reader, mut writer) = belt::new(count, 8, false).expect("memory");
+        let (mut reader, mut writer) = belt::new(count, 64, false).expect("memory");
         let written = cells.clone();
         let thread = loom::thread::spawn(move || {
             for item in 0..ITEMS {

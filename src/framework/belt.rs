@@ -10,7 +10,8 @@
 //!
 //! Each end counts the slots that are its own. The ends of a belt are used in one of two ways, always:
 //! - *apart*, by two threads at the same time: each publishes how many slots it has passed, in all, and
-//!   looks at what the other has published only when it has no slot left;
+//!   looks at what the other has published only when it has no slot left. Where the other is another thread's, the
+//!   cache lines of the slots are with its processor, and are fetched a few slots ahead;
 //! - *jointly*: whoever uses one has the other at hand, gives the slot over, and publishes nothing. A
 //!   writer for whom there is no room takes the oldest item off.
 //!
@@ -19,8 +20,9 @@
 
 use super::ends::Joint;
 use super::memory::{Block, Shared};
+use super::span::prefetch_from_another;
 use super::status::Error;
-use super::sync::{AtomicUsize, Ordering};
+use super::sync::{AtomicBool, AtomicUsize, Ordering};
 use super::thread;
 use std::hint::cold_path;
 use std::ptr::NonNull;
@@ -51,6 +53,8 @@ struct Written {
 struct Read {
     /// Slots that it has passed.
     passed: AtomicUsize,
+    /// The writer was another thread's when the reader looked last.
+    is_far: AtomicBool,
 }
 
 /// Where an end is.
@@ -71,6 +75,10 @@ struct End {
 #[repr(align(128))]
 pub struct Writer {
     end: End,
+    /// How many slots it will have passed when none is left for it, as far as it knows: the end has fewer if slots
+    /// are to be fetched before it goes on.
+    limit: usize,
+    fetches: bool,
     belt: Shared<Belt>,
 }
 
@@ -81,6 +89,18 @@ pub struct Reader {
     /// The writer was another thread's when the reader looked last.
     is_far: bool,
     belt: Shared<Belt>,
+}
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// The longest slots that are fetched ahead: of longer ones the processor fetches most by itself in time.
+const LONGEST: usize = 2048;
+
+/// Whether a writer fetches slots ahead. Those that nobody else uses it does if they are so long that they have left
+/// the nearest cache when it comes to them again.
+fn fetches(size: usize, is_far: bool) -> bool {
+    size <= LONGEST && (is_far || size >= 1024)
 }
 
 /// Where somebody is who looks at a belt's items one by one.
@@ -110,7 +130,7 @@ pub fn new(count: usize, size: usize, is_joint: bool) -> Result<(Reader, Writer)
     let belt = Shared::new(Belt { written, read, count, _memory: memory })?;
     let end = |limit| End { first, length, size, place: 0, passed: 0, limit, is_joint };
     let reader = Reader { end: end(0), is_far: false, belt: belt.clone() };
-    Ok((reader, Writer { end: end(count), belt }))
+    Ok((reader, Writer { end: end(count), limit: count, fetches: fetches(size, false), belt }))
 }
 
 impl End {
@@ -135,6 +155,18 @@ impl End {
     fn behind(&self, place: usize) -> usize {
         let next = place + self.size;
         if next == self.length { 0 } else { next }
+    }
+
+    /// The slot it comes to four slots, or four cache lines, later, as long as it takes to fetch it; of `left` ones.
+    #[inline(always)]
+    fn slot_ahead(&mut self, left: usize) -> Option<&mut [u8]> {
+        let ahead = if self.size < LINE { 4 * LINE / self.size } else { 4 };
+        if left <= ahead {
+            return None;
+        }
+        let place = self.wrapped(self.place + ahead * self.size);
+        // SAFETY: so many slots are left, and this is one of them.
+        Some(unsafe { self.slot(place) })
     }
 
     /// A place that may lie behind the memory's end, by less than its length.
@@ -232,12 +264,26 @@ impl Writer {
         Some(())
     }
 
-    #[inline]
+    /// Goes on, if there are slots; how many are left.
+    #[inline(always)]
     fn look(&mut self) -> usize {
         assert!(!self.end.is_joint);
-        let read = self.belt.read.passed.load(Ordering::Acquire);
-        self.end.limit = read.wrapping_add(self.belt.count);
-        self.end.left()
+        if self.limit == self.end.passed {
+            let read = &self.belt.read;
+            self.fetches = fetches(self.end.size, read.is_far.load(Ordering::Relaxed));
+            self.limit = read.passed.load(Ordering::Acquire).wrapping_add(self.belt.count);
+        }
+        let left = self.limit.wrapping_sub(self.end.passed);
+        self.end.limit = self.limit;
+        if self.fetches && left > 0 {
+            // Those of one cache line.
+            let few = if self.end.size < LINE { LINE / self.end.size } else { 1 };
+            self.end.limit = self.end.passed.wrapping_add(few.min(left));
+            if let Some(slot) = self.end.slot_ahead(left) {
+                prefetch_from_another(slot);
+            }
+        }
+        left
     }
 }
 
@@ -258,6 +304,16 @@ impl Reader {
     #[inline(always)]
     pub fn has_caught_up(&self) -> bool {
         self.end.left() == 0 && self.is_far
+    }
+
+    /// The slot that the reader comes to in a moment, if the processor is better told of it.
+    #[inline(always)]
+    pub fn slot_ahead(&mut self) -> Option<&[u8]> {
+        if self.is_far && self.end.size <= LONGEST {
+            self.end.slot_ahead(self.end.left()).map(|slot| &*slot)
+        } else {
+            None
+        }
     }
 
     /// Shows the oldest item to `take` and takes it off. `None`: there is none. `writer`: of the same
@@ -290,7 +346,11 @@ impl Reader {
     fn look(&mut self) -> usize {
         let written = &self.belt.written;
         self.end.limit = written.passed.load(Ordering::Acquire);
-        self.is_far = written.thread.load(Ordering::Relaxed) != thread::current_id();
+        let is_far = written.thread.load(Ordering::Relaxed) != thread::current_id();
+        if is_far != self.is_far {
+            self.is_far = is_far;
+            self.belt.read.is_far.store(is_far, Ordering::Relaxed);
+        }
         self.end.left()
     }
 
@@ -424,6 +484,49 @@ mod tests {
             for item in 3..8u32 {
                 let fill = |slot: &mut [u8]| slot.copy_from_slice(&item.to_ne_bytes());
                 writer.write(Some(&mut reader), fill).expect("the oldest goes");
+            }
+        }
+    }
+
+    #[test]
+    fn a_writer_that_fetches_has_all_slots_and_no_other() {
+        for (size, count) in
+            [(4, 1), (4, 7), (4, 64), (4, 300), (64, 5), (64, 40), (1024, 3), (1024, 9)]
+        {
+            let (mut reader, mut writer) = new(count, size, false).ok().expect("memory");
+            writer.belt.read.is_far.store(true, Ordering::Relaxed);
+            let (mut written, mut read) = (0u32, 0);
+            for round in 0..50 {
+                let fill = |item: u32| {
+                    move |slot: &mut [u8]| slot[..4].copy_from_slice(&item.to_ne_bytes())
+                };
+                while writer.write(None, fill(written)).is_some() {
+                    written += 1;
+                    assert!(written - read <= count as u32);
+                }
+                assert_eq!(written - read, count as u32);
+                assert!(writer.fetches || round == 0);
+                for _ in 0..=(round * 7 % count) {
+                    reader
+                        .read(None, |slot| assert_eq!(number(&slot[..4]), read))
+                        .expect("it is full");
+                    read += 1;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_slot_ahead_is_one_that_is_written_later() {
+        for (size, ahead) in [(4, 64), (24, 10), (64, 4), (1024, 4)] {
+            let (_reader, mut writer) = new(ahead + 2, size, false).ok().expect("memory");
+            for place in [0, 1, 2, ahead + 1] {
+                writer.end.place = place * size;
+                let expected = (place + ahead) % (ahead + 2) * size;
+                let first = writer.end.first.as_ptr();
+                let slot = writer.end.slot_ahead(ahead + 1).expect("it is left");
+                assert_eq!(slot.as_ptr().addr() - first.addr(), expected);
+                assert!(writer.end.slot_ahead(ahead).is_none());
             }
         }
     }

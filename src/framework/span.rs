@@ -132,10 +132,28 @@ pub fn prefetch(slot: &[u8]) {
     }
 }
 
+/// As [`prefetch`], away from the processor that has them.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub fn prefetch_from_another(slot: &[u8]) {
+    for offset in (0..slot.len().min(1024)).step_by(64) {
+        // SAFETY: as above; processors that do not know this hint take it for nothing.
+        unsafe {
+            let line = slot.as_ptr().add(offset);
+            std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags));
+        }
+    }
+}
+
 /// Has the processor fetch a slot's first cache lines, since they are about to be written.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
 pub fn prefetch(_slot: &[u8]) {}
+
+/// As [`prefetch`], away from the processor that has them.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+pub fn prefetch_from_another(_slot: &[u8]) {}
 
 impl Span {
     pub const EMPTY: Span = Span { address: std::ptr::null_mut(), length: 0 };

@@ -180,6 +180,9 @@ impl ReadEnd {
         if target.len() < reader.size() {
             return Err(Refusal::Room);
         }
+        if let Some(slot) = reader.slot_ahead() {
+            prefetch(slot);
+        }
         let take = |slot: &[u8]| {
             target.fill(slot);
         };
