@@ -121,19 +121,19 @@ fn slips(slip: Slip) -> bool {
     SLIP.load(Ordering::Relaxed) == slip as u8
 }
 
-/// Items that go over the belt.
-const ITEMS: usize = 3;
-
-/// Every schedule of a writer and a reader of a belt with so many slots, each a cache line: the writer goes on slot by
-/// slot once it knows that the reader is another thread. Panics with what is wrong.
-pub fn check(count: usize) {
-    loom::model(move || {
+/// Every schedule, or every one with so many preemptions, of a writer and a reader of so many items, over a belt with so
+/// many slots. Each is a cache line: once
+/// the writer knows that the reader is another thread it goes on slot by slot, if it has two. Panics with what is wrong.
+pub fn check(count: usize, items: usize, preemptions: Option<usize>) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = preemptions;
+    model.check(move || {
         let cells = (0..count).map(|_| loom::cell::UnsafeCell::new(0)).collect::<Vec<_>>();
         let cells = Arc::new(Slots(cells));
         let (mut reader, mut writer) = belt::new(count, 64, false).expect("memory");
         let written = cells.clone();
         let thread = loom::thread::spawn(move || {
-            for item in 0..ITEMS {
+            for item in 0..items {
                 // SAFETY: loom looks whether somebody else uses the cell.
                 let fill = |_: &mut [u8]| {
                     written.0[item % count].with_mut(|slot| unsafe { *slot = item });
@@ -143,7 +143,7 @@ pub fn check(count: usize) {
                 }
             }
         });
-        for item in 0..ITEMS {
+        for item in 0..items {
             // SAFETY: as above.
             let take = |_: &[u8]| {
                 let found = cells.0[item % count].with(|slot| unsafe { *slot });
@@ -164,9 +164,9 @@ struct Slots(Vec<loom::cell::UnsafeCell<usize>>);
 unsafe impl Sync for Slots {}
 
 /// Whether a schedule fails with the slip.
-pub fn finds(count: usize, slip: Slip) -> bool {
+pub fn finds(count: usize, items: usize, preemptions: Option<usize>, slip: Slip) -> bool {
     SLIP.store(slip as u8, Ordering::Relaxed);
-    let result = std::panic::catch_unwind(|| check(count));
+    let result = std::panic::catch_unwind(|| check(count, items, preemptions));
     SLIP.store(Slip::None as u8, Ordering::Relaxed);
     result.is_err()
 }

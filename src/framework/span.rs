@@ -121,7 +121,7 @@ unsafe fn store_pair(source: *const Word, target: *mut Pair) {
     unsafe { target.cast::<[Word; 2]>().write([source.read(), source.add(1).read()]) };
 }
 
-/// Has the processor fetch a slot's first cache lines, since they are about to be written.
+/// Has the processor fetch a slot's first cache lines, since they are soon used.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub fn prefetch(slot: &[u8]) {
@@ -132,7 +132,7 @@ pub fn prefetch(slot: &[u8]) {
     }
 }
 
-/// As [`prefetch`], away from the processor that has them.
+/// As [`prefetch`], to be written: away from the processor that has them.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub fn prefetch_from_another(slot: &[u8]) {
@@ -145,12 +145,12 @@ pub fn prefetch_from_another(slot: &[u8]) {
     }
 }
 
-/// Has the processor fetch a slot's first cache lines, since they are about to be written.
+/// Has the processor fetch a slot's first cache lines, since they are soon used.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
 pub fn prefetch(_slot: &[u8]) {}
 
-/// As [`prefetch`], away from the processor that has them.
+/// As [`prefetch`], to be written: away from the processor that has them.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
 pub fn prefetch_from_another(_slot: &[u8]) {}
