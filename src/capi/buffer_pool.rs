@@ -128,7 +128,7 @@ fn build(
             Status::INVALID_PARAMETER,
             "a Sink makes no buffers: BufferCount and EnableLookAside must be 0",
         )),
-        MODE_SINK => Ok(BufferPool::sink()),
+        MODE_SINK => BufferPool::sink(),
         _ => Err(Error::new(
             Status::INVALID_PARAMETER,
             "BufferPoolMode is neither BufferPool_Mode_Source nor BufferPool_Mode_Sink",
@@ -142,7 +142,7 @@ fn pool(module: DMFMODULE) -> Ref<BufferPool> {
 
 /// Whether the handle names an open pool.
 fn exists(module: DMFMODULE) -> Result<(), Error> {
-    pool(module).lock().map(drop)
+    pool(module).check()
 }
 
 /// Takes the pool's first buffer and reports an overrun that is found on it.
@@ -415,7 +415,7 @@ pub unsafe fn enumerate_pool(
         put(client_buffer_context, std::ptr::null_mut());
     }
     // The handle speaks first.
-    drop(pool.lock()?);
+    pool.check()?;
     let Some(callback) = callback else {
         return Err(Error::misuse(Status::INVALID_PARAMETER, "EntryEnumerationCallback is NULL"));
     };
@@ -510,7 +510,7 @@ pub fn put_with_timer(
     callback: PEVT_DMF_BufferPool_TimerCallback,
     context: *mut VOID,
 ) -> Result<Option<Error>, Error> {
-    drop(pool.lock()?);
+    pool.check()?;
     not_null(client_buffer, "ClientBuffer is NULL")?;
     let Some(callback) = callback else {
         return Err(Error::misuse(Status::INVALID_PARAMETER, "TimerExpirationCallback is NULL"));

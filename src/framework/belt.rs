@@ -258,7 +258,7 @@ impl Writer {
             }
             return Some(());
         }
-        if self.end.left() == 0 && self.look() == 0 {
+        if !self.has_room() {
             return None;
         }
         // SAFETY: one slot is left at least.
@@ -270,6 +270,12 @@ impl Writer {
         }
         written.passed.store(passed, Ordering::Release);
         Some(())
+    }
+
+    /// Whether there is room for an item more, of a belt whose ends are used apart.
+    #[inline(always)]
+    pub fn has_room(&mut self) -> bool {
+        self.end.left() > 0 || self.look() > 0
     }
 
     /// Goes on, to where it knows or to what the reader has given meanwhile; how many slots are left.

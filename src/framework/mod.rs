@@ -11,7 +11,7 @@
 //!   children.
 //! - [`frames`]: which library code the calling thread is inside of.
 //! - [`slab`], [`buffer`], [`list`]: the memory of pools and who owns which buffer. [`belt`]: the memory of
-//!   a ring, with two ends.
+//!   a ring, with two ends; [`chute`]: one for buffers.
 //! - [`span`]: bytes that somebody else vouches for.
 //! - [`environment`]: variables that a user may set. [`thread`]: worker threads and fork. [`timer`],
 //!   [`alarms`]: one thread for all timers, and the timers of a list's buffers. [`passive`]: threads for
@@ -21,6 +21,7 @@ pub mod alarms;
 pub mod asymmetric;
 pub mod belt;
 pub mod buffer;
+pub mod chute;
 pub mod clock;
 pub mod deletion;
 pub mod ends;

@@ -15,14 +15,17 @@
 
 use crate::framework::alarms::Alarms;
 use crate::framework::buffer::{Buffer, ClientBuffer, Home};
+use crate::framework::chute::{self, Inlet, Outlet};
+use crate::framework::ends::{self, Ends, Joint};
 use crate::framework::handle::{Handle, Kind};
 pub use crate::framework::list::End;
 use crate::framework::list::{List, Place};
 use crate::framework::slab::{Alarm, Owners, Shape, Slab};
 use crate::framework::status::{Error, Status};
-use crate::framework::table::{self, Guard, Kept, Object, Ref};
+use crate::framework::table::{Guard, Kept, Object, Ref};
 use crate::framework::timer;
 use crate::framework::tree::Draft;
+use std::ops::RangeInclusive;
 
 /// How a Source makes its buffers.
 #[derive(Clone, Copy)]
@@ -45,23 +48,40 @@ pub enum Step {
 }
 
 /// See the file's head.
-pub struct BufferPool {
+pub type BufferPool = Ends<Front, Back>;
+
+/// The end that buffers are taken from.
+pub struct Front {
+    /// Older than those that arrive.
     list: List,
-    source: Option<Source>,
-    /// The slab that buffers put here mostly come from.
-    home: Home,
-    /// Of a Sink that belongs to a queue: the Source whose buffers alone it takes, and the Module that
-    /// timer callbacks are told.
-    queue: Option<QueueSide>,
-    /// Nothing is put here any more.
-    sealed: bool,
-    /// Of the Source of a queue: the queue shows buffers to its Client before they are put here.
-    shown_before: bool,
+    arriving: Outlet,
+    is_source: bool,
+    makes_more: bool,
+    /// Of a Sink that belongs to a queue: the Module that timer callbacks are told.
+    face: Option<Handle>,
+    /// Of buffers in the list.
     alarms: Alarms,
     timers: Option<timer::Calls>,
     /// When the timer thread is going to call, at the latest.
     called_at: u64,
 }
+
+/// The end where buffers are put.
+pub struct Back {
+    leaving: Inlet,
+    source: Option<Source>,
+    /// The Source whose buffers alone may be put here.
+    only: Option<Handle>,
+    /// The slab that buffers put here mostly come from.
+    home: Home,
+    /// Nothing is put here any more.
+    sealed: bool,
+    /// Of the Source of a queue: the queue shows buffers to its Client before they are put here.
+    shown_before: bool,
+}
+
+type FrontEnd = ends::End<Front, Back>;
+type BackEnd = ends::End<Back, Front>;
 
 struct Source {
     settings: Settings,
@@ -72,11 +92,8 @@ struct Source {
     spare: List,
 }
 
-#[derive(Clone, Copy)]
-struct QueueSide {
-    only: Handle,
-    face: Handle,
-}
+/// How many buffers may be on their way from the back to the front.
+const ROOM: RangeInclusive<u32> = 16..=4096;
 
 impl Object for BufferPool {
     const KIND: Kind = Kind::BufferPool;
@@ -84,26 +101,55 @@ impl Object for BufferPool {
     fn is_ownable(&self) -> bool {
         true
     }
+
+    fn has_back(&self) -> bool {
+        self.are_apart()
+    }
+}
+
+// SAFETY: the ends are always apart.
+unsafe impl Joint for Front {
+    #[inline(always)]
+    fn is_joint(&self) -> bool {
+        false
+    }
+}
+
+// SAFETY: see above.
+unsafe impl Joint for Back {
+    #[inline(always)]
+    fn is_joint(&self) -> bool {
+        false
+    }
 }
 
 impl BufferPool {
-    fn empty() -> Self {
-        Self {
+    fn empty(room: u32) -> Result<Self, Error> {
+        let (arriving, leaving) = chute::new(room as usize)?;
+        let front = Front {
             list: List::default(),
-            source: None,
-            home: Home::default(),
-            queue: None,
-            sealed: false,
-            shown_before: false,
+            arriving,
+            is_source: false,
+            makes_more: false,
+            face: None,
             alarms: Alarms::default(),
             timers: None,
             called_at: u64::MAX,
-        }
+        };
+        let back = Back {
+            leaving,
+            source: None,
+            only: None,
+            home: Home::default(),
+            sealed: false,
+            shown_before: false,
+        };
+        Ok(Self::new(front, back))
     }
 
     /// An empty list for buffers of any Source.
-    pub fn sink() -> Self {
-        Self::empty()
+    pub fn sink() -> Result<Self, Error> {
+        Self::empty(*ROOM.start())
     }
 
     /// A Source with all its buffers. `handle` is the pool's own.
@@ -120,101 +166,54 @@ impl BufferPool {
             return invalid("CreateWithTimer with BufferCount 0");
         }
         let owners = Owners::of(handle);
-        let mut pool = Self::empty();
+        let mut pool = Self::empty(room_for(count))?;
+        let (front, back) = pool.both();
         if count > 0 {
             for buffer in Buffer::all_of_new_slab(shape, count, owners)? {
-                if pool.list.len() == 0 {
-                    pool.home = buffer.home();
+                if front.list.len() == 0 {
+                    back.home = buffer.home();
                 }
-                pool.list.push_back(buffer);
+                front.list.push_back(buffer);
             }
         }
-        pool.source = Some(Source { settings, owners, allocated: count, spare: List::default() });
+        front.is_source = true;
+        front.makes_more = look_aside;
+        back.only = Some(handle);
+        back.source = Some(Source { settings, owners, allocated: count, spare: List::default() });
         Ok(pool)
     }
 
-    pub fn count(&self) -> u32 {
-        self.list.len()
+    /// Takes the first buffer, or says how to make one more.
+    fn get_or_grow(&mut self) -> Result<Buffer, (Shape, Owners)> {
+        let (front, back) = self.both();
+        if let Some(buffer) = front.pop() {
+            return Ok(buffer);
+        }
+        back.count_one_more()
     }
+}
 
-    /// The Source whose buffers alone may be put here.
+fn room_for(count: u32) -> u32 {
+    count.clamp(*ROOM.start(), *ROOM.end())
+}
+
+impl Front {
+    /// Takes the first buffer.
     #[inline]
-    fn only(&self, handle: Handle) -> Option<Handle> {
-        match (&self.source, self.queue) {
-            (Some(_), _) => Some(handle),
-            (None, queue) => queue.map(|queue| queue.only),
+    fn pop(&mut self) -> Option<Buffer> {
+        match self.list.first() {
+            Some(place) => Some(self.remove(place)),
+            None => self.arriving.pop(),
         }
     }
 
-    /// Whether a buffer of that slab may be put here.
-    #[inline]
-    fn admits(&self, handle: Handle, slab: &Slab) -> Result<(), Error> {
-        if self.only(handle).is_none_or(|only| slab.source() == only) {
-            return Ok(());
+    /// The list, with all buffers that have arrived.
+    fn gather(&mut self) -> &mut List {
+        for _ in 0..self.arriving.count() {
+            let Some(buffer) = self.arriving.pop() else { break };
+            self.list.push_back(buffer);
         }
-        Err(Error::misuse(Status::INVALID_PARAMETER, "the buffer belongs to another Source"))
-    }
-
-    fn makes_more(&self) -> bool {
-        self.source.as_ref().is_some_and(|source| source.settings.look_aside)
-    }
-
-    /// Whether more buffers exist than were configured.
-    #[inline]
-    fn is_grown(&self) -> bool {
-        self.source.as_ref().is_some_and(|source| source.allocated > source.settings.count)
-    }
-
-    /// Takes what the Client gives back; nothing changes unless that is one of its buffers and may be
-    /// put here.
-    #[inline]
-    fn take(
-        &self,
-        handle: Handle,
-        address: usize,
-        also: impl Fn(&Slab) -> Result<(), Error>,
-    ) -> Result<Buffer, Error> {
-        if self.sealed {
-            return Err(Error::new(Status::INVALID_DEVICE_STATE, "the queue is being deleted"));
-        }
-        let allowed = |slab: &Slab| self.admits(handle, slab).and_then(|()| also(slab));
-        match Buffer::from_client_near(address, &self.home, allowed) {
-            Some(taken) => taken,
-            None => Buffer::from_client(address, allowed),
-        }
-    }
-
-    /// As [`BufferPool::take`], if that takes no more than the lock, the buffer goes to the list next, and there
-    /// is nothing to be reported, nor shown before.
-    #[inline(always)]
-    fn try_take(&self, handle: Handle, address: usize) -> Option<Buffer> {
-        if self.sealed || self.shown_before || self.is_grown() {
-            return None;
-        }
-        let only = self.only(handle)?;
-        let buffer = Buffer::try_from_client_near(address, &self.home, only)?;
-        if !buffer.is_intact() {
-            buffer.into_client();
-            return None;
-        }
-        Some(buffer)
-    }
-
-    /// Puts a buffer into the list; gives it back if the pool has shrunk by it.
-    #[inline]
-    fn put(&mut self, buffer: Buffer, end: End) -> Option<Buffer> {
-        if self.is_grown()
-            && let Some(source) = &mut self.source
-        {
-            source.allocated -= 1;
-            if buffer.is_single() {
-                return Some(buffer);
-            }
-            source.spare.push_back(buffer);
-            return None;
-        }
-        self.list.push(buffer, end);
-        None
+        &mut self.list
     }
 
     /// Takes the buffer at `place`; its timer is forgotten.
@@ -226,20 +225,9 @@ impl BufferPool {
         self.list.remove(place)
     }
 
-    /// Takes the first buffer, or says how to make one.
-    #[inline]
-    fn get(&mut self) -> Got {
-        if let Some(place) = self.list.first() {
-            return Got::Buffer(self.remove(place));
-        }
-        let Some(source) = self.source.as_mut().filter(|source| source.settings.look_aside) else {
-            return Got::Nothing;
-        };
-        source.allocated += 1;
-        match source.spare.pop_front() {
-            Some(buffer) => Got::Buffer(buffer),
-            None => Got::Grow(source.settings.shape, source.owners),
-        }
+    fn drain(&mut self) -> List {
+        self.alarms.clear();
+        std::mem::take(self.gather())
     }
 
     /// Appends a buffer whose timer expires at `at`; gives it back if that cannot be.
@@ -251,7 +239,7 @@ impl BufferPool {
         at: u64,
         expired: timer::Fire,
     ) -> Result<(), (Buffer, Error)> {
-        self.list.push_back(buffer);
+        self.gather().push_back(buffer);
         let Some(place) = self.list.last() else { unreachable!("a buffer was just appended") };
         place.set_alarm(alarm);
         let started =
@@ -273,13 +261,98 @@ impl BufferPool {
         self.called_at = at;
         Ok(())
     }
+
+    /// Stops the timer of a buffer; what was left of it, in nanoseconds.
+    fn pause(&mut self, place: Place) -> Option<u64> {
+        let at = self.alarms.stop(place)?;
+        Some(at.saturating_sub(timer::now()))
+    }
 }
 
-enum Got {
-    Buffer(Buffer),
-    /// The pool counts one buffer more; the caller makes it, outside the lock.
-    Grow(Shape, Owners),
-    Nothing,
+impl Back {
+    /// Whether a buffer of that slab may be put here.
+    #[inline]
+    fn admits(&self, slab: &Slab) -> Result<(), Error> {
+        if self.only.is_none_or(|only| slab.source() == only) {
+            return Ok(());
+        }
+        Err(Error::misuse(Status::INVALID_PARAMETER, "the buffer belongs to another Source"))
+    }
+
+    /// Whether more buffers exist than were configured.
+    #[inline]
+    fn is_grown(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.allocated > source.settings.count)
+    }
+
+    /// Takes what the Client gives back; nothing changes unless that is one of its buffers and may be
+    /// put here.
+    #[inline]
+    fn take(
+        &self,
+        address: usize,
+        also: impl Fn(&Slab) -> Result<(), Error>,
+    ) -> Result<Buffer, Error> {
+        if self.sealed {
+            return Err(Error::new(Status::INVALID_DEVICE_STATE, "the queue is being deleted"));
+        }
+        let allowed = |slab: &Slab| self.admits(slab).and_then(|()| also(slab));
+        match Buffer::from_client_near(address, &self.home, allowed) {
+            Some(taken) => taken,
+            None => Buffer::from_client(address, allowed),
+        }
+    }
+
+    /// As [`Back::take`], if that takes no more than the lock, the buffer goes to the list next, and there
+    /// is room for it and nothing to be reported, nor shown before.
+    #[inline(always)]
+    fn try_take(&mut self, address: usize) -> Option<Buffer> {
+        if self.sealed || self.shown_before || self.is_grown() || !self.leaving.has_room() {
+            return None;
+        }
+        let buffer = Buffer::try_from_client_near(address, &self.home, self.only?)?;
+        if !buffer.is_intact() {
+            buffer.into_client();
+            return None;
+        }
+        Some(buffer)
+    }
+
+    /// Puts a buffer into the list, at the head if the front is here; gives it back if the pool has shrunk by it.
+    /// Elsewhere there is room for it.
+    #[inline]
+    fn put(&mut self, buffer: Buffer, front: Option<&mut Front>) -> Option<Buffer> {
+        if self.is_grown()
+            && let Some(source) = &mut self.source
+        {
+            source.allocated -= 1;
+            if buffer.is_single() {
+                return Some(buffer);
+            }
+            source.spare.push_back(buffer);
+            return None;
+        }
+        match front {
+            Some(front) => front.list.push(buffer, End::Head),
+            None => self.push(buffer),
+        }
+        None
+    }
+
+    /// Appends a buffer, for which there is room.
+    #[inline(always)]
+    fn push(&mut self, buffer: Buffer) {
+        let pushed = self.leaving.push(buffer);
+        assert!(pushed.is_ok(), "there is room");
+    }
+
+    /// Counts one buffer more. It is taken from those that do not count, or the caller makes it, without the
+    /// lock.
+    fn count_one_more(&mut self) -> Result<Buffer, (Shape, Owners)> {
+        let source = self.source.as_mut().expect("a Source alone makes buffers");
+        source.allocated += 1;
+        source.spare.pop_front().ok_or((source.settings.shape, source.owners))
+    }
 }
 
 /// A buffer whose timer has expired, on its way to the Client's callback.
@@ -303,37 +376,64 @@ impl Ref<BufferPool> {
     /// Makes the Sink of a queue as a child of the queue, which is being made. It takes the buffers of
     /// `source` alone.
     pub fn sink_below(parent: &Draft, source: Self) -> Result<Self, Error> {
-        let mut pool = BufferPool::sink();
-        pool.home = source.lock()?.home.clone();
-        pool.queue = Some(QueueSide { only: source.handle, face: parent.handle() });
+        let (count, home) = {
+            let mut source = source.back()?;
+            let back = source.parts().0;
+            (back.source.as_ref().map_or(0, |it| it.settings.count), back.home.clone())
+        };
+        let mut pool = BufferPool::empty(room_for(count))?;
+        let (front, back) = pool.both();
+        front.face = Some(parent.handle());
+        back.home = home;
+        back.only = Some(source.handle);
         Ok(Self::new(parent.part(Kind::BufferPool)?.open(pool)?))
+    }
+
+    #[inline(always)]
+    fn front(&self) -> Result<FrontEnd, Error> {
+        ends::lock_front(self.handle)
+    }
+
+    #[inline(always)]
+    fn back(&self) -> Result<BackEnd, Error> {
+        ends::lock_back(self.handle)
+    }
+
+    fn both(&self) -> Result<Guard<BufferPool>, Error> {
+        ends::lock(self.handle)
+    }
+
+    /// Whether Methods can lock the pool.
+    pub fn check(&self) -> Result<(), Error> {
+        self.front().map(drop)
     }
 
     /// A buffer beyond those that were configured, zeroed; the next one that is put back is freed for
     /// it.
     pub fn get_extra(&self) -> Result<Buffer, Error> {
         let (shape, owners) = {
-            let mut pool = self.lock()?;
-            let Some(source) = &mut pool.source else {
+            let mut end = self.back()?;
+            let Some(source) = &mut end.parts().0.source else {
                 return Err(Error::new(Status::INVALID_DEVICE_REQUEST, "not a Source"));
             };
             source.allocated += 1;
             (source.settings.shape, source.owners)
         };
-        self.grow(shape, owners)
+        self.make(shape, owners)
     }
 
     /// The first buffer; a Source's is zeroed. UNSUCCESSFUL: none, and none could be made.
     #[inline(always)]
     pub fn get(&self) -> Result<Buffer, Error> {
-        let mut pool = self.lock()?;
-        let is_source = pool.source.is_some();
-        let got = pool.get();
-        drop(pool);
-        let buffer = match got {
-            Got::Buffer(buffer) => buffer,
-            Got::Grow(shape, owners) => self.grow(shape, owners)?,
-            Got::Nothing => return Err(empty()),
+        let mut end = self.front()?;
+        let front = end.parts().0;
+        let (is_source, makes_more) = (front.is_source, front.makes_more);
+        let first = front.pop();
+        drop(end);
+        let buffer = match first {
+            Some(buffer) => buffer,
+            None if makes_more => self.grow()?,
+            None => return Err(empty()),
         };
         if is_source {
             buffer.zero();
@@ -345,28 +445,37 @@ impl Ref<BufferPool> {
     /// Method. `Some(None)`: the pool is empty, and makes no buffer.
     #[inline(always)]
     pub fn try_get(&self) -> Option<Option<Buffer>> {
-        let mut pool = table::try_lock::<BufferPool>(self.handle)?;
-        if !pool.alarms.is_empty() {
+        let mut end: FrontEnd = ends::try_lock_front(self.handle)?;
+        let front = end.parts().0;
+        if !front.alarms.is_empty() {
             return None;
         }
-        let Some(buffer) = pool.list.pop_front() else {
-            return if pool.makes_more() { None } else { Some(None) };
+        let Some(buffer) = front.list.pop_front().or_else(|| front.arriving.pop()) else {
+            return if front.makes_more { None } else { Some(None) };
         };
-        let is_source = pool.source.is_some();
-        pool.unlock();
+        let is_source = front.is_source;
+        drop(end);
         if is_source {
             buffer.zero();
         }
         Some(Some(buffer))
     }
 
+    /// The first buffer, or one that the pool counts more from now on.
     #[cold]
-    fn grow(&self, shape: Shape, owners: Owners) -> Result<Buffer, Error> {
+    fn grow(&self) -> Result<Buffer, Error> {
+        let got = self.both()?.get_or_grow();
+        got.or_else(|(shape, owners)| self.make(shape, owners))
+    }
+
+    /// Makes a buffer that the pool counts already.
+    #[cold]
+    fn make(&self, shape: Shape, owners: Owners) -> Result<Buffer, Error> {
         let made = Buffer::all_of_new_slab(shape, 1, owners)
             .map(|mut buffers| buffers.next().expect("a slab of one buffer"));
         if made.is_err()
-            && let Ok(mut pool) = self.lock()
-            && let Some(source) = &mut pool.source
+            && let Ok(mut end) = self.back()
+            && let Some(source) = &mut end.parts().0.source
         {
             source.allocated -= 1;
         }
@@ -375,56 +484,70 @@ impl Ref<BufferPool> {
 
     /// Takes from the Client a buffer that may be put here, without putting it.
     pub fn take_from_client(&self, address: usize) -> Result<Buffer, Error> {
-        match self.lock() {
-            Ok(pool) => pool.take(self.handle, address, |_| Ok(())),
-            Err(error) => Err(error),
+        self.back()?.parts().0.take(address, |_| Ok(()))
+    }
+
+    /// The back, with room for a buffer; and the front, if the buffer goes to the head.
+    #[inline(always)]
+    fn open(&self, end: End) -> Result<(BackEnd, Option<FrontEnd>), Error> {
+        let mut back = self.back()?;
+        if end == End::Head {
+            return Ok((back, Some(self.front()?)));
         }
+        if !back.parts().0.leaving.has_room() {
+            self.front()?.parts().0.gather();
+        }
+        Ok((back, None))
     }
 
     /// Puts back what the Client has at `address`. A pool that closes or is gone frees its own
     /// buffer. `Ok(Some(report))`: done, but somebody wrote beyond the buffer's end.
     #[inline(always)]
     pub fn put_from_client(&self, address: usize, end: End) -> Result<Option<Error>, Error> {
-        let pool = match self.lock() {
-            Ok(pool) => pool,
-            Err(error) => return free_after_close(self.handle, address, error).map(|()| None),
-        };
-        put_back(pool, address, end)
+        match self.open(end) {
+            Ok((back, front)) => put_back(back, front, address),
+            Err(error) => free_after_close(self.handle, address, error).map(|()| None),
+        }
     }
 
-    /// As [`Ref::put_from_client`], if that takes no more than the pool's list and lock, and nothing is to
+    /// As [`Ref::put_from_client`], if that takes no more than the pool's back and its lock, and nothing is to
     /// be reported, nor shown before.
     #[inline(always)]
     pub fn try_put_from_client(&self, address: usize, end: End) -> Option<()> {
-        let mut pool = table::try_lock::<BufferPool>(self.handle)?;
-        let buffer = pool.try_take(self.handle, address)?;
-        pool.list.push(buffer, end);
-        pool.unlock();
+        if end == End::Head {
+            return None;
+        }
+        let mut end: BackEnd = ends::try_lock_back(self.handle)?;
+        let back = end.parts().0;
+        let buffer = back.try_take(address)?;
+        back.push(buffer);
         Some(())
     }
 
-    /// Appends to a Source what the Client has at `address`, and takes the first buffer, in one turn of the
-    /// lock; as [`Ref::try_put_from_client`].
+    /// Appends to a Source what the Client has at `address`, and takes the first buffer; as
+    /// [`Ref::try_put_from_client`].
     #[inline(always)]
     pub fn try_exchange(&self, address: usize) -> Option<Buffer> {
-        let mut pool = table::try_lock::<BufferPool>(self.handle)?;
-        pool.source.as_ref()?;
-        let buffer = pool.try_take(self.handle, address)?;
-        let first = match pool.list.pop_front() {
+        let mut end: BackEnd = ends::try_lock_back(self.handle)?;
+        let mut other: FrontEnd = ends::try_lock_front(self.handle)?;
+        let (back, front) = (end.parts().0, other.parts().0);
+        back.source.as_ref()?;
+        let buffer = back.try_take(address)?;
+        let first = match front.list.pop_front().or_else(|| front.arriving.pop()) {
             Some(first) => {
-                pool.list.push_back(buffer);
+                back.push(buffer);
                 first
             }
             None => buffer,
         };
-        pool.unlock();
+        drop((end, other));
         first.zero();
         Some(first)
     }
 
     /// From now on [`Ref::put_unshown`] leaves buffers to the queue.
     pub fn show_before(&self) -> Result<(), Error> {
-        self.lock()?.shown_before = true;
+        self.back()?.parts().0.shown_before = true;
         Ok(())
     }
 
@@ -432,11 +555,11 @@ impl Ref<BufferPool> {
     /// decided here: the queue has to show the buffer first, or the pool closes.
     #[inline(always)]
     pub fn put_unshown(&self, address: usize) -> Option<Result<Option<Error>, Error>> {
-        let pool = self.lock().ok()?;
-        if pool.shown_before {
+        let (mut back, front) = self.open(End::Tail).ok()?;
+        if back.parts().0.shown_before {
             return None;
         }
-        Some(put_back(pool, address, End::Tail))
+        Some(put_back(back, front, address))
     }
 
     /// Appends to a Sink what the Client has at `address`; when the timer expires `expired` is called
@@ -447,14 +570,15 @@ impl Ref<BufferPool> {
         alarm: Alarm,
         expired: timer::Fire,
     ) -> Result<Option<Error>, Error> {
-        let mut pool = self.lock()?;
-        if pool.source.is_some() {
+        let mut pool = self.both()?;
+        let (front, back) = pool.both();
+        if front.is_source {
             return Err(Error::misuse(
                 Status::INVALID_DEVICE_REQUEST,
                 "buffers with a timer go into a Sink",
             ));
         }
-        let buffer = pool.take(self.handle, address, |slab| {
+        let buffer = back.take(address, |slab| {
             if slab.has_timers() {
                 return Ok(());
             }
@@ -465,7 +589,7 @@ impl Ref<BufferPool> {
         })?;
         let overrun = buffer.check().err();
         let at = timer::now().saturating_add(alarm.period);
-        match pool.put_with_timer(self.handle, buffer, alarm, at, expired) {
+        match front.put_with_timer(self.handle, buffer, alarm, at, expired) {
             Ok(()) => Ok(overrun),
             Err((buffer, error)) => {
                 drop(pool);
@@ -478,49 +602,55 @@ impl Ref<BufferPool> {
     /// The next buffer whose timer has expired; `None` once there is none, and then the timer thread
     /// calls again when the next one is due.
     pub fn expire(&self, expired: timer::Fire) -> Option<Expired> {
-        let mut pool = self.lock().ok()?;
-        let Some(place) = pool.alarms.due(timer::now()) else {
-            pool.called_at = u64::MAX;
-            if let Some(at) = pool.alarms.next() {
+        let mut pool = self.both().ok()?;
+        let front = pool.both().0;
+        let Some(place) = front.alarms.due(timer::now()) else {
+            front.called_at = u64::MAX;
+            if let Some(at) = front.alarms.next() {
                 // Without memory for it the timer fires with the next one that is started.
-                let _ = pool.schedule(self.handle, at, expired);
+                let _ = front.schedule(self.handle, at, expired);
             }
             return None;
         };
         let alarm = place.alarm();
-        let buffer = pool.remove(place);
-        let module = pool.queue.map_or(self.handle, |queue| queue.face);
+        let buffer = front.remove(place);
+        let module = front.face.unwrap_or(self.handle);
         Some(Expired { buffer: buffer.into_client(), alarm, module, pool: pool.keep() })
     }
 
     /// Puts back a buffer that the library has; it is freed if the pool is gone.
     #[inline]
     pub fn put(&self, buffer: Buffer, end: End) {
-        let superfluous = match self.lock() {
-            Ok(mut pool) if !pool.sealed => pool.put(buffer, end),
-            _ => Some(buffer),
-        };
+        let Ok((mut back, mut front)) = self.open(end) else { return };
+        if back.parts().0.sealed {
+            return;
+        }
+        let superfluous = back.parts().0.put(buffer, front.as_mut().map(|front| front.parts().0));
+        drop((front, back));
         drop(superfluous);
     }
 
     /// Takes all buffers at once, without their timers.
     pub fn drain(&self) -> Result<List, Error> {
-        Ok(self.lock()?.drain())
+        Ok(self.front()?.parts().0.drain())
     }
 
     /// As [`Ref::drain`]; nothing can be put here any more.
     pub fn seal(&self) -> List {
-        self.lock().map_or_else(
+        self.both().map_or_else(
             |_| List::default(),
             |mut pool| {
-                pool.sealed = true;
-                pool.drain()
+                let (front, back) = pool.both();
+                back.sealed = true;
+                front.drain()
             },
         )
     }
 
     pub fn count(&self) -> Result<u32, Error> {
-        Ok(self.lock()?.count())
+        let mut end = self.front()?;
+        let front = end.parts().0;
+        Ok(front.list.len() + front.arriving.count() as u32)
     }
 
     /// Shows the buffers of a Sink, first to last, under the lock, which `show` keeps. A running timer
@@ -530,20 +660,23 @@ impl Ref<BufferPool> {
         expired: timer::Fire,
         mut show: impl FnMut(&mut Guard<BufferPool>, ClientBuffer) -> Step,
     ) -> Result<Option<ClientBuffer>, Error> {
-        let mut pool = self.lock()?;
-        if pool.source.is_some() {
+        let mut pool = self.both()?;
+        let front = pool.both().0;
+        if front.is_source {
             return Err(Error::misuse(
                 Status::INVALID_DEVICE_REQUEST,
                 "a Source is not enumerated: its buffers are unused",
             ));
         }
-        let mut next = pool.list.first();
+        let mut next = front.gather().first();
         while let Some(place) = next {
-            let paused = pool.pause(place);
-            let view = pool.list.view(place);
+            let front = pool.both().0;
+            let paused = front.pause(place);
+            let view = front.list.view(place);
             let step = show(&mut pool, view);
+            let front = pool.both().0;
             if step == Step::RemoveAndStop {
-                return Ok(Some(pool.list.remove(place).into_client()));
+                return Ok(Some(front.list.remove(place).into_client()));
             }
             if let Some(remaining) = paused {
                 let after = match step {
@@ -556,30 +689,17 @@ impl Ref<BufferPool> {
                 if let Some(after) = after {
                     let at = timer::now().saturating_add(after);
                     // The alarm's place in the heap was just given back: there is room for it.
-                    let _ = pool.alarms.start(place, at);
-                    let _ = pool.schedule(self.handle, at, expired);
+                    let _ = front.alarms.start(place, at);
+                    let _ = front.schedule(self.handle, at, expired);
                 }
             }
             let goes_on = matches!(
                 step,
                 Step::Continue | Step::StopTimerAndContinue | Step::ResetTimerAndContinue
             );
-            next = if goes_on { pool.list.after(place) } else { None };
+            next = if goes_on { front.list.after(place) } else { None };
         }
         Ok(None)
-    }
-}
-
-impl BufferPool {
-    fn drain(&mut self) -> List {
-        self.alarms.clear();
-        std::mem::take(&mut self.list)
-    }
-
-    /// Stops the timer of a buffer; what was left of it, in nanoseconds.
-    fn pause(&mut self, place: Place) -> Option<u64> {
-        let at = self.alarms.stop(place)?;
-        Some(at.saturating_sub(timer::now()))
     }
 }
 
@@ -589,13 +709,17 @@ pub fn empty() -> Error {
     Error::new(Status::UNSUCCESSFUL, "the pool is empty")
 }
 
-/// Puts into a locked pool what the Client has at `address`; what is superfluous is freed unlocked.
+/// Puts into an open pool what the Client has at `address`; what is superfluous is freed unlocked.
 #[inline]
-fn put_back(mut pool: Guard<BufferPool>, address: usize, end: End) -> Result<Option<Error>, Error> {
-    let buffer = pool.take(pool.handle(), address, |_| Ok(()))?;
+fn put_back(
+    mut back: BackEnd,
+    mut front: Option<FrontEnd>,
+    address: usize,
+) -> Result<Option<Error>, Error> {
+    let buffer = back.parts().0.take(address, |_| Ok(()))?;
     let overrun = buffer.check().err();
-    let superfluous = pool.put(buffer, end);
-    drop(pool);
+    let superfluous = back.parts().0.put(buffer, front.as_mut().map(|front| front.parts().0));
+    drop((front, back));
     drop(superfluous);
     Ok(overrun)
 }
@@ -636,11 +760,10 @@ mod tests {
         let queue = BufferQueue::new(&draft, settings, None).ok().unwrap();
         let queue = Ref::<BufferQueue>::new(draft.open(queue).ok().unwrap());
         let pools = crate::modules::buffer_queue::pools(queue.handle).ok().unwrap();
-        let Got::Grow(shape, owners) = pools.producer.lock().ok().unwrap().get() else {
-            panic!("an empty pool with look-aside grows");
-        };
+        let got = pools.producer.both().ok().unwrap().get_or_grow();
+        let (shape, owners) = got.err().expect("an empty pool with look-aside grows");
         deletion::delete(queue.handle).ok().unwrap();
-        let buffer = pools.producer.grow(shape, owners).ok().unwrap().into_client();
+        let buffer = pools.producer.make(shape, owners).ok().unwrap().into_client();
         assert!(queue.reuse_from_client(buffer.buffer.as_ptr().addr()).is_ok());
         assert!(slab_is_gone(buffer));
     }
