@@ -3,7 +3,6 @@
 
 use super::belt::{self, Reader, Writer};
 use super::buffer::Buffer;
-use super::ends::Joint;
 use super::slab::Meta;
 use super::status::Error;
 use std::ptr::NonNull;
@@ -25,7 +24,6 @@ pub fn new(room: usize) -> Result<(Outlet, Inlet), Error> {
 
 impl Inlet {
     /// Whether one buffer more can be put in.
-    #[inline(always)]
     pub fn has_room(&mut self) -> bool {
         self.0.has_room()
     }
@@ -69,21 +67,5 @@ impl Drop for Outlet {
         while let Some(buffer) = self.pop() {
             drop(buffer);
         }
-    }
-}
-
-// SAFETY: the ends of a chute are always apart.
-unsafe impl Joint for Inlet {
-    #[inline(always)]
-    fn is_joint(&self) -> bool {
-        false
-    }
-}
-
-// SAFETY: see above.
-unsafe impl Joint for Outlet {
-    #[inline(always)]
-    fn is_joint(&self) -> bool {
-        false
     }
 }

@@ -18,6 +18,9 @@ use std::ptr::NonNull;
 /// # Safety
 /// The answer never changes, and the other end of the body gives the same.
 pub unsafe trait Joint {
+    /// The answer is no, whatever body it is.
+    const IS_APART: bool = false;
+
     fn is_joint(&self) -> bool;
 }
 
@@ -78,7 +81,8 @@ fn front<F: Joint, B>(
     // SAFETY: the body stays while the lock is held, which guards the back, too, if the ends are joint.
     unsafe {
         let (front, back) = (&raw mut (*body).front, &raw mut (*body).back);
-        let other = (*front).is_joint().then(|| NonNull::new_unchecked(back));
+        let is_joint = !F::IS_APART && (*front).is_joint();
+        let other = is_joint.then(|| NonNull::new_unchecked(back));
         Some(End { held, mine: front, other })
     }
 }
@@ -138,8 +142,8 @@ fn joint_back<F: Joint, B>(
 
 /// Whether the object that the handle names has a back side.
 #[inline(always)]
-fn has_back(slot: &Slot, handle: Handle) -> bool {
-    slot.back.handle.load(Ordering::Acquire) == handle.0
+fn has_back<F: Joint>(slot: &Slot, handle: Handle) -> bool {
+    F::IS_APART || slot.back.handle.load(Ordering::Acquire) == handle.0
 }
 
 /// Locks the back end of an object.
@@ -150,7 +154,7 @@ where
     F: Joint,
 {
     let slot = slot_of(handle, Ends::<F, B>::KIND)?;
-    let end = if has_back(slot, handle) {
+    let end = if has_back::<F>(slot, handle) {
         back(slot, slot.back.acquire(handle)?, handle)
     } else {
         joint_back(slot, slot.front.acquire(handle)?, handle)
@@ -166,7 +170,7 @@ where
     F: Joint,
 {
     let slot = usual_slot_of(handle, Ends::<F, B>::KIND)?;
-    if has_back(slot, handle) {
+    if has_back::<F>(slot, handle) {
         back(slot, slot.back.lock.try_lock_at_once()?, handle)
     } else {
         joint_back(slot, slot.front.lock.try_lock_at_once()?, handle)
@@ -180,7 +184,7 @@ where
     F: Joint,
 {
     let slot = slot_of(handle, Ends::<F, B>::KIND)?;
-    if !has_back(slot, handle) {
+    if !has_back::<F>(slot, handle) {
         let whole = table::lock::<Ends<F, B>>(handle)?;
         // SAFETY: the front's lock is held.
         return if unsafe { (*whole.body).front.is_joint() } {

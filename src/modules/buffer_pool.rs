@@ -78,6 +78,8 @@ pub struct Back {
     sealed: bool,
     /// Of the Source of a queue: the queue shows buffers to its Client before they are put here.
     shown_before: bool,
+    /// `only`, while its buffers go to the list and nothing more is to be looked at; else NULL.
+    usual: Handle,
 }
 
 type FrontEnd = ends::End<Front, Back>;
@@ -109,6 +111,8 @@ impl Object for BufferPool {
 
 // SAFETY: the ends are always apart.
 unsafe impl Joint for Front {
+    const IS_APART: bool = true;
+
     #[inline(always)]
     fn is_joint(&self) -> bool {
         false
@@ -117,6 +121,8 @@ unsafe impl Joint for Front {
 
 // SAFETY: see above.
 unsafe impl Joint for Back {
+    const IS_APART: bool = true;
+
     #[inline(always)]
     fn is_joint(&self) -> bool {
         false
@@ -143,6 +149,7 @@ impl BufferPool {
             home: Home::default(),
             sealed: false,
             shown_before: false,
+            usual: Handle::NULL,
         };
         Ok(Self::new(front, back))
     }
@@ -180,6 +187,7 @@ impl BufferPool {
         front.makes_more = look_aside;
         back.only = Some(handle);
         back.source = Some(Source { settings, owners, allocated: count, spare: List::default() });
+        back.note_what_is_usual();
         Ok(pool)
     }
 
@@ -285,6 +293,12 @@ impl Back {
         self.source.as_ref().is_some_and(|source| source.allocated > source.settings.count)
     }
 
+    /// After each change of what it depends on.
+    fn note_what_is_usual(&mut self) {
+        let is_usual = !self.sealed && !self.shown_before && !self.is_grown();
+        self.usual = self.only.filter(|_| is_usual).unwrap_or(Handle::NULL);
+    }
+
     /// Takes what the Client gives back; nothing changes unless that is one of its buffers and may be
     /// put here.
     #[inline]
@@ -303,19 +317,16 @@ impl Back {
         }
     }
 
-    /// As [`Back::take`], if that takes no more than the lock, the buffer goes to the list next, and there
-    /// is room for it and nothing to be reported, nor shown before.
+    /// Takes what the Client gives back and appends it, if that takes no more than the lock, and nothing is to be
+    /// reported, nor shown before.
     #[inline(always)]
-    fn try_take(&mut self, address: usize) -> Option<Buffer> {
-        if self.sealed || self.shown_before || self.is_grown() || !self.leaving.has_room() {
-            return None;
-        }
-        let buffer = Buffer::try_from_client_near(address, &self.home, self.only?)?;
-        if !buffer.is_intact() {
+    fn try_put(&mut self, address: usize) -> Option<()> {
+        let buffer = Buffer::try_from_client_near(address, &self.home, self.usual)?;
+        let kept = if buffer.is_intact() { self.leaving.push(buffer) } else { Err(buffer) };
+        kept.map_err(|buffer| {
             buffer.into_client();
-            return None;
-        }
-        Some(buffer)
+        })
+        .ok()
     }
 
     /// Puts a buffer into the list, at the head if the front is here; gives it back if the pool has shrunk by it.
@@ -326,24 +337,29 @@ impl Back {
             && let Some(source) = &mut self.source
         {
             source.allocated -= 1;
-            if buffer.is_single() {
-                return Some(buffer);
-            }
-            source.spare.push_back(buffer);
-            return None;
+            let superfluous = if buffer.is_single() {
+                Some(buffer)
+            } else {
+                source.spare.push_back(buffer);
+                None
+            };
+            self.note_what_is_usual();
+            return superfluous;
         }
         match front {
-            Some(front) => front.list.push(buffer, End::Head),
-            None => self.push(buffer),
+            Some(front) => {
+                front.list.push(buffer, End::Head);
+                None
+            }
+            None => self.leaving.push(buffer).err(),
         }
-        None
     }
 
-    /// Appends a buffer, for which there is room.
-    #[inline(always)]
-    fn push(&mut self, buffer: Buffer) {
-        let pushed = self.leaving.push(buffer);
-        assert!(pushed.is_ok(), "there is room");
+    fn count_one_less(&mut self) {
+        if let Some(source) = &mut self.source {
+            source.allocated -= 1;
+        }
+        self.note_what_is_usual();
     }
 
     /// Counts one buffer more. It is taken from those that do not count, or the caller makes it, without the
@@ -351,7 +367,9 @@ impl Back {
     fn count_one_more(&mut self) -> Result<Buffer, (Shape, Owners)> {
         let source = self.source.as_mut().expect("a Source alone makes buffers");
         source.allocated += 1;
-        source.spare.pop_front().ok_or((source.settings.shape, source.owners))
+        let buffer = source.spare.pop_front().ok_or((source.settings.shape, source.owners));
+        self.note_what_is_usual();
+        buffer
     }
 }
 
@@ -386,6 +404,7 @@ impl Ref<BufferPool> {
         front.face = Some(parent.handle());
         back.home = home;
         back.only = Some(source.handle);
+        back.note_what_is_usual();
         Ok(Self::new(parent.part(Kind::BufferPool)?.open(pool)?))
     }
 
@@ -413,11 +432,14 @@ impl Ref<BufferPool> {
     pub fn get_extra(&self) -> Result<Buffer, Error> {
         let (shape, owners) = {
             let mut end = self.back()?;
-            let Some(source) = &mut end.parts().0.source else {
+            let back = end.parts().0;
+            let Some(source) = &mut back.source else {
                 return Err(Error::new(Status::INVALID_DEVICE_REQUEST, "not a Source"));
             };
             source.allocated += 1;
-            (source.settings.shape, source.owners)
+            let of_one = (source.settings.shape, source.owners);
+            back.note_what_is_usual();
+            of_one
         };
         self.make(shape, owners)
     }
@@ -475,9 +497,8 @@ impl Ref<BufferPool> {
             .map(|mut buffers| buffers.next().expect("a slab of one buffer"));
         if made.is_err()
             && let Ok(mut end) = self.back()
-            && let Some(source) = &mut end.parts().0.source
         {
-            source.allocated -= 1;
+            end.parts().0.count_one_less();
         }
         made.map_err(|_| Error::new(Status::UNSUCCESSFUL, "the pool is empty and out of memory"))
     }
@@ -518,10 +539,7 @@ impl Ref<BufferPool> {
             return None;
         }
         let mut end: BackEnd = ends::try_lock_back(self.handle)?;
-        let back = end.parts().0;
-        let buffer = back.try_take(address)?;
-        back.push(buffer);
-        Some(())
+        end.parts().0.try_put(address)
     }
 
     /// Appends to a Source what the Client has at `address`, and takes the first buffer; as
@@ -531,23 +549,22 @@ impl Ref<BufferPool> {
         let mut end: BackEnd = ends::try_lock_back(self.handle)?;
         let mut other: FrontEnd = ends::try_lock_front(self.handle)?;
         let (back, front) = (end.parts().0, other.parts().0);
-        back.source.as_ref()?;
-        let buffer = back.try_take(address)?;
-        let first = match front.list.pop_front().or_else(|| front.arriving.pop()) {
-            Some(first) => {
-                back.push(buffer);
-                first
-            }
-            None => buffer,
-        };
+        if !front.is_source {
+            return None;
+        }
+        back.try_put(address)?;
+        let first = front.list.pop_front().or_else(|| front.arriving.pop());
         drop((end, other));
-        first.zero();
-        Some(first)
+        first.as_ref()?.zero();
+        first
     }
 
     /// From now on [`Ref::put_unshown`] leaves buffers to the queue.
     pub fn show_before(&self) -> Result<(), Error> {
-        self.back()?.parts().0.shown_before = true;
+        let mut end = self.back()?;
+        let back = end.parts().0;
+        back.shown_before = true;
+        back.note_what_is_usual();
         Ok(())
     }
 
@@ -642,6 +659,7 @@ impl Ref<BufferPool> {
             |mut pool| {
                 let (front, back) = pool.both();
                 back.sealed = true;
+                back.note_what_is_usual();
                 front.drain()
             },
         )
