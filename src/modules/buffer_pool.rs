@@ -22,6 +22,7 @@ pub use crate::framework::list::End;
 use crate::framework::list::{List, Place};
 use crate::framework::slab::{Alarm, Owners, Shape, Slab};
 use crate::framework::status::{Error, Status};
+use crate::framework::sync;
 use crate::framework::table::{Guard, Kept, Object, Ref};
 use crate::framework::timer;
 use crate::framework::tree::Draft;
@@ -206,6 +207,12 @@ fn room_for(count: u32) -> u32 {
 }
 
 impl Front {
+    /// Whether there is perhaps no buffer, and it is better to look a moment later, without the lock meanwhile.
+    #[inline(always)]
+    fn has_caught_up(&self) -> bool {
+        self.list.len() == 0 && self.arriving.has_caught_up()
+    }
+
     /// Takes the first buffer.
     #[inline]
     fn pop(&mut self) -> Option<Buffer> {
@@ -448,6 +455,11 @@ impl Ref<BufferPool> {
     #[inline(always)]
     pub fn get(&self) -> Result<Buffer, Error> {
         let mut end = self.front()?;
+        if end.parts().0.has_caught_up() {
+            drop(end);
+            sync::pause();
+            end = self.front()?;
+        }
         let front = end.parts().0;
         let (is_source, makes_more) = (front.is_source, front.makes_more);
         let first = front.pop();
@@ -469,10 +481,17 @@ impl Ref<BufferPool> {
     pub fn try_get(&self) -> Option<Option<Buffer>> {
         let mut end: FrontEnd = ends::try_lock_front(self.handle)?;
         let front = end.parts().0;
-        if !front.alarms.is_empty() {
+        let first = if front.list.len() == 0 {
+            if front.arriving.has_caught_up() {
+                return None;
+            }
+            front.arriving.pop()
+        } else if front.alarms.is_empty() {
+            front.list.pop_front()
+        } else {
             return None;
-        }
-        let Some(buffer) = front.list.pop_front().or_else(|| front.arriving.pop()) else {
+        };
+        let Some(buffer) = first else {
             return if front.makes_more { None } else { Some(None) };
         };
         let is_source = front.is_source;
