@@ -242,7 +242,7 @@ pub mod sync {
             }
         )*};
     }
-    numbers!(u32 u64 usize);
+    numbers!(u8 u32 u64 usize);
 
     macro_rules! atomics {
         ($($name:ident $(<$type:ident>)? of $value:ty;)*) => {$(
@@ -326,6 +326,7 @@ pub mod sync {
     }
     atomics! {
         AtomicBool of bool;
+        AtomicU8 of u8;
         AtomicU32 of u32;
         AtomicU64 of u64;
         AtomicUsize of usize;

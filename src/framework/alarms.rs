@@ -3,7 +3,7 @@
 
 use super::list::Place;
 use super::memory::try_push;
-use super::slab::{Alarm, Meta, TimerCell};
+use super::slab::{Alarm, Meta};
 use super::status::Error;
 use std::ptr::NonNull;
 
@@ -18,10 +18,10 @@ unsafe impl Send for Alarms {}
 // SAFETY: shared access only reads times.
 unsafe impl Sync for Alarms {}
 
-/// The cell of a buffer that a list owns.
-fn cell(meta: &NonNull<Meta>) -> &TimerCell {
-    // SAFETY: buffers stay while they are in a list, and only buffers with timers come in here.
-    unsafe { meta.as_ref() }.timer().expect("only buffers with a timer have alarms")
+/// What is known of a buffer that a list owns.
+fn of(meta: &NonNull<Meta>) -> &Meta {
+    // SAFETY: buffers stay while they are in a list.
+    unsafe { meta.as_ref() }
 }
 
 impl Alarms {
@@ -45,7 +45,7 @@ impl Alarms {
         let meta = place.meta();
         try_push(&mut self.entries, (at, meta))?;
         let last = self.entries.len() - 1;
-        cell(&meta).set_position(Some(last));
+        of(&meta).set_position(Some(last));
         self.rise(last);
         Ok(())
     }
@@ -53,12 +53,11 @@ impl Alarms {
     /// Stops the timer of a buffer; when it was due, if it ran.
     pub fn stop(&mut self, place: Place) -> Option<u64> {
         let meta = place.meta();
-        // SAFETY: the buffer is in the owner's list.
-        let position = unsafe { meta.as_ref() }.timer()?.position()?;
+        let position = of(&meta).position()?;
         let (at, _) = self.entries.swap_remove(position);
-        cell(&meta).set_position(None);
+        of(&meta).set_position(None);
         if position < self.entries.len() {
-            cell(&self.entries[position].1).set_position(Some(position));
+            of(&self.entries[position].1).set_position(Some(position));
             self.rise(position);
             self.sink(position);
         }
@@ -68,14 +67,14 @@ impl Alarms {
     /// Forgets all timers, of buffers that leave the list together.
     pub fn clear(&mut self) {
         for (_, meta) in self.entries.drain(..) {
-            cell(&meta).set_position(None);
+            of(&meta).set_position(None);
         }
     }
 
     fn swap(&mut self, a: usize, b: usize) {
         self.entries.swap(a, b);
-        cell(&self.entries[a].1).set_position(Some(a));
-        cell(&self.entries[b].1).set_position(Some(b));
+        of(&self.entries[a].1).set_position(Some(a));
+        of(&self.entries[b].1).set_position(Some(b));
     }
 
     fn rise(&mut self, mut position: usize) {
@@ -107,10 +106,10 @@ impl Alarms {
 impl Place {
     /// What the buffer's timer calls, and its full period.
     pub fn alarm(&self) -> Alarm {
-        cell(&self.meta()).alarm()
+        of(&self.meta()).alarm.get()
     }
 
     pub fn set_alarm(&self, alarm: Alarm) {
-        cell(&self.meta()).set_alarm(alarm);
+        of(&self.meta()).alarm.set(alarm);
     }
 }

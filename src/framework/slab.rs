@@ -2,15 +2,18 @@
 //!
 //! ```text
 //!  one allocation
-//! +------+-------+--------------------+--------+--------+-----+
-//! | Slab | Metas | TimerCells, if any | buffer | buffer | ... |      every buffer one stride apart
-//! +------+-------+--------------------+--------+--------+-----+
+//! +------+-------+--------+--------+-----+
+//! | Slab | Metas | buffer | buffer | ... |      every Meta on a cache line, every buffer one stride apart
+//! +------+-------+--------+--------+-----+
 //!
 //!  one stride                                    S: buffer size, C: context size
 //! +-----------+----------+-----+-------------+----------+-----+
 //! | S bytes   | sentinel | pad | C bytes     | sentinel | pad |      both parts 16-byte aligned
 //! +-----------+----------+-----+-------------+----------+-----+
 //! ```
+//!
+//! Of two threads that pass buffers to each other one works on a buffer while the other works on the next:
+//! strides of more than a cache line are whole lines where that costs no more than [`MOST_BESIDE`].
 //!
 //! What the library knows of a buffer stands in its [`Meta`], away from the bytes that C writes, so an
 //! overrun is found and cannot lead the library astray. An address from C is looked up by its value
@@ -20,16 +23,24 @@
 use super::handle::Handle;
 use super::memory::{self, no_memory};
 use super::status::{Error, Status};
-use super::sync::{AtomicU32, AtomicUsize, Ordering, RwLock};
+use super::sync::{AtomicU8, AtomicUsize, Ordering, RwLock};
 use intrusive_collections::{
     Bound, KeyAdapter, RBTree, RBTreeAtomicLink, UnsafeRef, intrusive_adapter,
 };
 use std::alloc::Layout;
 use std::cell::Cell;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 /// Client buffers and contexts start on a multiple of this.
 pub const ALIGNMENT: usize = 16;
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// What a buffer costs at most beside its own bytes and its context's, and what of it a running timer takes in the
+/// list that the buffer is in.
+const MOST_BESIDE: usize = 128;
+const RUNNING_TIMER: usize = 32;
 
 const SENTINEL: [u8; 8] = *b"\xD6\x4F\xB1\x73\x9E\x21\xC8\x5A";
 
@@ -53,13 +64,13 @@ impl Owners {
 
 /// Who holds a buffer.
 pub mod holder {
-    pub const NOBODY: u32 = 0;
-    pub const CLIENT: u32 = 1;
-    pub const LIBRARY: u32 = 2;
+    pub const NOBODY: u8 = 0;
+    pub const CLIENT: u8 = 1;
+    pub const LIBRARY: u8 = 2;
 }
 
-/// What the library knows of one buffer.
-#[repr(C)]
+/// What the library knows of one buffer. Whoever owns the buffer owns what is a cell.
+#[repr(C, align(64))]
 pub struct Meta {
     /// The list that the buffer is in guards its links with its own lock.
     pub previous: Cell<Option<NonNull<Meta>>>,
@@ -67,7 +78,11 @@ pub struct Meta {
     slab: NonNull<Slab>,
     /// Where the Client's bytes start.
     buffer: NonNull<u8>,
-    pub holder: AtomicU32,
+    /// Of a buffer that was made with a timer.
+    pub alarm: Cell<Alarm>,
+    /// Where the buffer stands among its list's alarms, plus one; 0: its timer does not run.
+    position: Cell<u32>,
+    pub holder: AtomicU8,
     /// The Client has had the buffer since it was last zeroed.
     pub dirty: Cell<bool>,
 }
@@ -82,36 +97,12 @@ pub struct Alarm {
     pub period: u64,
 }
 
-/// The timer of a buffer. Whoever owns the buffer owns it.
-pub struct TimerCell {
-    alarm: Cell<Alarm>,
-    /// Where the buffer stands among its list's alarms, plus one; 0: the timer does not run.
-    position: Cell<u32>,
-}
-
-impl TimerCell {
-    pub fn position(&self) -> Option<usize> {
-        (self.position.get() as usize).checked_sub(1)
-    }
-
-    pub fn set_position(&self, position: Option<usize>) {
-        self.position.set(position.map_or(0, |position| position as u32 + 1));
-    }
-
-    pub fn alarm(&self) -> Alarm {
-        self.alarm.get()
-    }
-
-    pub fn set_alarm(&self, alarm: Alarm) {
-        self.alarm.set(alarm);
-    }
-}
-
 /// See the file's head.
 #[repr(C, align(64))]
 pub struct Slab {
     link: RBTreeAtomicLink,
-    layout: Layout,
+    /// Of the allocation.
+    size: usize,
     first_buffer: NonNull<u8>,
     stride: usize,
     /// ceil(2^64 / stride), so that an offset becomes an index with one multiplication.
@@ -151,6 +142,22 @@ pub struct Shape {
     pub with_timer: bool,
 }
 
+impl Shape {
+    /// The stride of buffers that take so many bytes each: short ones stand as close as they can.
+    fn spaced(&self, dense: usize) -> usize {
+        let timer = if self.with_timer { RUNNING_TIMER } else { 0 };
+        let own = self.buffer_size as usize + self.context_size as usize;
+        match dense.checked_next_multiple_of(LINE) {
+            Some(lines)
+                if dense > LINE && lines - own + size_of::<Meta>() + timer <= MOST_BESIDE =>
+            {
+                lines
+            }
+            _ => dense,
+        }
+    }
+}
+
 fn rounded(size: u32) -> Option<usize> {
     (size as usize).checked_add(SENTINEL.len())?.checked_next_multiple_of(ALIGNMENT)
 }
@@ -162,14 +169,13 @@ impl Slab {
         debug_assert!(count > 0);
         let count = count as usize;
         let context_offset = rounded(shape.buffer_size).ok_or_else(no_memory)?;
-        let stride = rounded(shape.context_size)
+        let dense = rounded(shape.context_size)
             .and_then(|size| size.checked_add(context_offset))
             .ok_or_else(no_memory)?;
-        let timer = if shape.with_timer { size_of::<TimerCell>() } else { 0 };
-        let head = (size_of::<Meta>() + timer)
+        let stride = if count == 1 { dense } else { shape.spaced(dense) };
+        let head = size_of::<Meta>()
             .checked_mul(count)
             .and_then(|metas| metas.checked_add(size_of::<Slab>()))
-            .and_then(|head| head.checked_next_multiple_of(ALIGNMENT))
             .ok_or_else(no_memory)?;
         let size = stride
             .checked_mul(count)
@@ -183,7 +189,7 @@ impl Slab {
             let slab = memory.cast::<Slab>();
             slab.write(Slab {
                 link: RBTreeAtomicLink::new(),
-                layout,
+                size,
                 first_buffer,
                 stride,
                 reciprocal: u64::MAX / stride as u64 + 1,
@@ -202,7 +208,9 @@ impl Slab {
                     next: Cell::new(None),
                     slab,
                     buffer,
-                    holder: AtomicU32::new(holder::LIBRARY),
+                    alarm: Cell::default(),
+                    position: Cell::new(0),
+                    holder: AtomicU8::new(holder::LIBRARY),
                     dirty: Cell::new(false),
                 });
                 put_sentinel(buffer.add(shape.buffer_size as usize));
@@ -287,7 +295,7 @@ impl Slab {
         }
         // SAFETY: no buffer is left, and nobody finds the slab any more.
         unsafe {
-            let layout = slab.as_ref().layout;
+            let layout = Layout::from_size_align_unchecked(slab.as_ref().size, align_of::<Slab>());
             memory::free(slab.cast(), layout);
         }
     }
@@ -347,19 +355,13 @@ impl Meta {
         unsafe { self.buffer().add(self.slab().context_offset) }
     }
 
-    /// The buffer's timer, if it was made with one. Zeroed memory is a timer that does not run.
-    pub fn timer(&self) -> Option<&TimerCell> {
-        let slab = self.slab();
-        if !slab.has_timers {
-            return None;
-        }
-        // SAFETY: the timer cells follow the metas in the slab's allocation, one for each.
-        unsafe {
-            let first = slab.meta(0).add(slab.count).cast::<TimerCell>();
-            let index =
-                (ptr::from_ref(self).addr() - slab.meta(0).as_ptr().addr()) / size_of::<Meta>();
-            Some(first.add(index).as_ref())
-        }
+    /// Where the buffer stands among its list's alarms, if its timer runs.
+    pub fn position(&self) -> Option<usize> {
+        (self.position.get() as usize).checked_sub(1)
+    }
+
+    pub fn set_position(&self, position: Option<usize>) {
+        self.position.set(position.map_or(0, |position| position as u32 + 1));
     }
 
     pub fn buffer_size(&self) -> u32 {
@@ -462,7 +464,7 @@ mod tests {
                 // SAFETY: as above.
                 let start = unsafe { meta.as_ref() }.buffer().as_ptr().addr();
                 assert_eq!(start % ALIGNMENT, 0);
-                assert_eq!(find(start, ptr::from_ref), Some(meta.as_ptr().cast_const()));
+                assert_eq!(find(start, std::ptr::from_ref), Some(meta.as_ptr().cast_const()));
                 for wrong in [start + 1, start + 15, start + 16, start.wrapping_sub(1)] {
                     assert!(find(wrong, |_| ()).is_none());
                 }
