@@ -41,10 +41,18 @@ macro_rules! thread_local {
 
 #[path = "../../src/framework/alarms.rs"]
 pub mod alarms;
+#[path = "../../src/framework/belt.rs"]
+#[allow(dead_code, reason = "the models know no ring")]
+pub mod belt;
 #[path = "../../src/framework/buffer.rs"]
 pub mod buffer;
+#[path = "../../src/framework/chute.rs"]
+pub mod chute;
 #[path = "../../src/framework/deletion.rs"]
 pub mod deletion;
+#[path = "../../src/framework/ends.rs"]
+#[allow(dead_code, reason = "the models know no ring")]
+pub mod ends;
 #[path = "../../src/framework/frames.rs"]
 pub mod frames;
 #[path = "../../src/framework/guarded.rs"]

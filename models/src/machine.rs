@@ -195,7 +195,7 @@ fn wake(waiters: &RefCell<Vec<Thread>>) {
 
 pub mod sync {
     use super::{
-        CLOCK, Lapse, QUEUES, Store, lapses, let_all_out, park_with, pause, running, step, wake,
+        CLOCK, Lapse, QUEUES, Store, lapses, let_all_out, park_with, running, step, wake,
     };
     use shuttle::thread::Thread;
     use std::cell::{Cell, RefCell, UnsafeCell};
@@ -335,6 +335,12 @@ pub mod sync {
 
     macro_rules! counters {
         ($($name:ident of $value:ty;)*) => {$(
+            impl Default for $name {
+                fn default() -> Self {
+                    Self::new(0)
+                }
+            }
+
             impl $name {
                 #[track_caller]
                 pub fn fetch_add(&self, value: $value, _: Ordering) -> $value {
@@ -353,6 +359,14 @@ pub mod sync {
         AtomicU64 of u64;
         AtomicUsize of usize;
     }
+
+    impl Default for AtomicBool {
+        fn default() -> Self {
+            Self::new(false)
+        }
+    }
+
+    pub use super::pause;
 
     pub fn fence(order: Ordering) {
         step();

@@ -94,7 +94,7 @@ fn world() -> World {
     let settings = Settings { count: BUFFERS as u32, shape, look_aside: false };
     let body = made(BufferPool::source(draft.handle(), settings));
     let source = Ref::<BufferPool>::new(made(draft.open(body)));
-    let sink = Ref::<BufferPool>::new(made(tree::create(Choices::default(), BufferPool::sink())));
+    let sink = Ref::<BufferPool>::new(made(tree::create(Choices::default(), made(BufferPool::sink()))));
     let buffers = std::array::from_fn(|_| address_of(made(source.get()).into_client()));
     let world = World { source, sink, buffers };
     with_books(|books| {
@@ -256,6 +256,11 @@ fn put_without_timer(world: &World) {
     }
 }
 
+/// Often enough to own the lock, and take buffers at once.
+fn get_often(world: &World) {
+    (0..5).for_each(|_| get(world));
+}
+
 fn get_twice(world: &World) {
     get(world);
     get(world);
@@ -358,6 +363,7 @@ fn wait_for_the_delete(world: &World) {
 
 pub const RACES: &[Race<World>] = &[
     Race { name: "expire, get", acts: &[put_soon, get_twice] },
+    Race { name: "expire, get often", acts: &[put_late_then_soon, get_often] },
     Race { name: "expire, get, put", acts: &[put_soon_and_home, get_twice, put_without_timer] },
     Race { name: "expire again and again, get", acts: &[put_soon_and_again, get_twice] },
     Race { name: "expire, expire earlier", acts: &[put_soon, put_late_then_soon] },
