@@ -865,6 +865,50 @@ TEST(enumerate_shows_queued_work_in_order)
     WdfObjectDelete(queue);
 }
 
+/* A queue that grows, beside an array of what is in it: every third buffer goes to the head. */
+TEST(work_keeps_its_order_however_much_is_queued)
+{
+    enum { COUNT = 200 };
+    DMFMODULE queue = queue_create_with(2, CONTEXT_SIZE, TRUE, FALSE);
+    VOID* places[2 * COUNT];
+    LOOK look = {0};
+    int first = COUNT;
+    int behind = COUNT;
+
+    for (int i = 0; i < COUNT; i++)
+    {
+        VOID* buffer = buffer_fetch(queue, i % 100);
+        if (i % 3 == 2)
+        {
+            places[--first] = buffer;
+            DMF_BufferQueue_EnqueueAtHead(queue, buffer);
+        }
+        else
+        {
+            places[behind++] = buffer;
+            DMF_BufferQueue_Enqueue(queue, buffer);
+        }
+        CHECK_SUCCESS(DMF_LastStatusGet());
+        CHECK_EQUAL(DMF_BufferQueue_Count(queue), behind - first);
+        if (i % 50 == 25)
+        {
+            memset(&look, 0, sizeof(look));
+            DMF_BufferQueue_Enumerate(queue, Look, &look, NULL, NULL);
+            CHECK_EQUAL(look.Calls, behind - first);
+            CHECK_POINTER(look.Buffers[0], places[first]);
+            check_next(queue, places[first]);
+            DMF_BufferQueue_Reuse(queue, places[first++]);
+        }
+    }
+    while (first < behind)
+    {
+        check_next(queue, places[first]);
+        DMF_BufferQueue_Reuse(queue, places[first++]);
+    }
+    CHECK_EQUAL(DMF_BufferQueue_Count(queue), 0);
+    WdfObjectDelete(queue);
+}
+
 TEST(the_callback_gets_the_inner_pool_whose_parent_is_the_queue)
 {
     DMFMODULE queue = queue_create(1);
@@ -1605,6 +1649,7 @@ int main(void)
     RUN(flush_takes_what_is_queued_when_it_starts);
     RUN(flush_ends_against_a_busy_producer);
     RUN(enumerate_shows_queued_work_in_order);
+    RUN(work_keeps_its_order_however_much_is_queued);
     RUN(the_callback_gets_the_inner_pool_whose_parent_is_the_queue);
     RUN(enumerate_can_remove_a_buffer);
     RUN(enumerate_without_callback_is_reported);

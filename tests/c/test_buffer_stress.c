@@ -461,7 +461,7 @@ static VOID Clean(DMFMODULE DmfModule, VOID* ClientBuffer, VOID* ClientBufferCon
     atomic_fetch_add(&cleaned, 1);
 }
 
-static void queue_open(ULONG count, ULONG look_aside, ULONG timer)
+static void queue_open_with(ULONG count, ULONG look_aside, ULONG timer, EVT_DMF_BufferQueue_ReuseCleanup* cleanup)
 {
     DMF_CONFIG_BufferQueue config;
     DMF_MODULE_ATTRIBUTES attributes;
@@ -474,8 +474,13 @@ static void queue_open(ULONG count, ULONG look_aside, ULONG timer)
     config.SourceSettings.BufferContextSize = sizeof(ITEM);
     config.SourceSettings.EnableLookAside = look_aside;
     config.SourceSettings.CreateWithTimer = timer;
-    config.EvtBufferQueueReuseCleanup = Clean;
+    config.EvtBufferQueueReuseCleanup = cleanup;
     CHECK_SUCCESS(DMF_BufferQueue_Create(NULL, &attributes, WDF_NO_OBJECT_ATTRIBUTES, &queue));
+}
+
+static void queue_open(ULONG count, ULONG look_aside, ULONG timer)
+{
+    queue_open_with(count, look_aside, timer, Clean);
 }
 
 static void* produces(void* argument)
@@ -569,14 +574,19 @@ static void check_all_unused(ULONG count)
     free(buffers);
 }
 
-static void check_every_cycle(void)
+static void check_every_item(void)
 {
     CHECK_EQUAL(atomic_load(&ledger.Taken), ledger.PerMaker * MAKERS);
-    CHECK_EQUAL(atomic_load(&cleaned), ledger.PerMaker * MAKERS);
     for (ULONG maker = 0; maker < MAKERS; maker++)
     {
         CHECK_EQUAL(ledger_count(maker), ledger.PerMaker);
     }
+}
+
+static void check_every_cycle(void)
+{
+    check_every_item();
+    CHECK_EQUAL(atomic_load(&cleaned), ledger.PerMaker * MAKERS);
 }
 
 TEST(a_queue_accounts_for_every_buffer)
@@ -604,6 +614,89 @@ TEST(a_queue_that_grows_accounts_for_every_buffer)
     CHECK_EQUAL(DMF_BufferQueue_Count(queue), 0);
     CHECK_SUCCESS(DMF_BufferQueue_Fetch(queue, &buffer, NULL));
     DMF_BufferQueue_Reuse(queue, buffer);
+    ledger_close();
+    WdfObjectDelete(queue);
+}
+
+/* Without a cleanup callback a buffer is fetched, enqueued, dequeued and used again at once, where it can be. */
+TEST(a_queue_without_a_cleanup_callback_accounts_for_every_buffer)
+{
+    ORDER orders[TAKERS];
+
+    ledger_open(harness_rounds(QUEUE_CYCLES));
+    queue_open_with(QUEUE_BUFFERS, FALSE, FALSE, NULL);
+    threads_run(produces, consumes, orders);
+    check_every_item();
+    check_all_unused(QUEUE_BUFFERS);
+    ledger_close();
+    WdfObjectDelete(queue);
+}
+
+static EVT_DMF_BufferPool_Enumeration Passes;
+
+static BufferPool_EnumerationDispositionType Passes(DMFMODULE DmfModule, VOID* ClientBuffer, VOID* ClientBufferContext,
+                                                    VOID* ClientDriverCallbackContext)
+{
+    UNREFERENCED_PARAMETER(DmfModule);
+    UNREFERENCED_PARAMETER(ClientDriverCallbackContext);
+    if (memcmp(ClientBuffer, ClientBufferContext, sizeof(ITEM)) != 0)
+    {
+        atomic_fetch_add(&ledger.Nonsense, 1);
+    }
+    return BufferPool_EnumerationDisposition_ContinueEnumeration;
+}
+
+/* Puts every third buffer back to the head first, and looks at all of them now and then. Others may have overtaken. */
+static void* consumes_in_any_order(void* argument)
+{
+    ORDER* order = (ORDER*)argument;
+
+    for (unsigned round = 0;; round++)
+    {
+        bool last_round = atomic_load(&ledger.MakersAtWork) == 0;
+        VOID* buffer = NULL;
+        NTSTATUS status;
+
+        if (round % 64 == 0)
+        {
+            DMF_BufferQueue_Enumerate(queue, Passes, NULL, NULL, NULL);
+        }
+        status = DMF_BufferQueue_Dequeue(queue, &buffer, NULL);
+        if (NT_SUCCESS(status) && round % 3 == 0)
+        {
+            DMF_BufferQueue_EnqueueAtHead(queue, buffer);
+        }
+        else if (NT_SUCCESS(status))
+        {
+            order_begin(order);
+            item_taken((const ITEM*)buffer, order);
+            DMF_BufferQueue_Reuse(queue, buffer);
+        }
+        else if (status != STATUS_UNSUCCESSFUL)
+        {
+            unexpected(status);
+            return NULL;
+        }
+        else if (last_round && DMF_BufferQueue_Count(queue) == 0)
+        {
+            return NULL;
+        }
+        else
+        {
+            sched_yield();
+        }
+    }
+}
+
+TEST(a_queue_that_grows_and_is_used_in_all_ways_accounts_for_every_buffer)
+{
+    ORDER orders[TAKERS];
+
+    ledger_open(harness_rounds(QUEUE_CYCLES / 20));
+    queue_open_with(2, TRUE, FALSE, NULL);
+    threads_run(produces, consumes_in_any_order, orders);
+    check_every_item();
+    CHECK_EQUAL(DMF_BufferQueue_Count(queue), 0);
     ledger_close();
     WdfObjectDelete(queue);
 }
@@ -729,6 +822,8 @@ int main(void)
     RUN(a_ring_that_deletes_when_full_loses_nothing_that_it_had_room_for);
     RUN(a_queue_accounts_for_every_buffer);
     RUN(a_queue_that_grows_accounts_for_every_buffer);
+    RUN(a_queue_without_a_cleanup_callback_accounts_for_every_buffer);
+    RUN(a_queue_that_grows_and_is_used_in_all_ways_accounts_for_every_buffer);
     RUN(a_queue_that_is_flushed_at_work_accounts_for_every_buffer);
     RUN(a_buffer_goes_either_to_dequeue_or_to_its_timer);
     return TESTS_RESULT();
