@@ -194,9 +194,7 @@ fn wake(waiters: &RefCell<Vec<Thread>>) {
 }
 
 pub mod sync {
-    use super::{
-        CLOCK, Lapse, QUEUES, Store, lapses, let_all_out, park_with, running, step, wake,
-    };
+    use super::{CLOCK, Lapse, QUEUES, Store, lapses, let_all_out, park_with, running, step, wake};
     use shuttle::thread::Thread;
     use std::cell::{Cell, RefCell, UnsafeCell};
     use std::ops::{Deref, DerefMut};

@@ -72,11 +72,6 @@ impl RequestQueue {
         None
     }
 
-    /// Whether there is certainly no Request that waits.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Whether a Request waits.
     pub fn is_waited(&mut self) -> bool {
         while let Some((request, ticket)) = self.entries.front() {

@@ -393,7 +393,15 @@ pub struct Expired {
 impl Ref<BufferPool> {
     /// Makes a Source as a child of an object that is being made.
     pub fn source_below(parent: &Draft, settings: Settings) -> Result<Self, Error> {
-        let draft = parent.part(Kind::BufferPool)?;
+        Self::source_in(parent.part(Kind::BufferPool)?, settings)
+    }
+
+    /// As [`Ref::source_below`], one that C is not told of.
+    pub fn hidden_source_below(parent: &Draft, settings: Settings) -> Result<Self, Error> {
+        Self::source_in(parent.hidden_part(Kind::BufferPool)?, settings)
+    }
+
+    fn source_in(draft: Draft, settings: Settings) -> Result<Self, Error> {
         let pool = BufferPool::source(draft.handle(), settings)?;
         Ok(Self::new(draft.open(pool)?))
     }

@@ -7,17 +7,17 @@
 //!   DataProcess ──────────────────────> data ──────┘
 //! ```
 //!
-//! An entry of data is a buffer of a BufferQueue: the copy of the data, and in its context who is to be
-//! told and how ([`Note`]). One lock pairs Requests with data; no callback runs under it.
+//! An entry of data is a buffer of a pool: the copy of the data, and in its context who is to be told and
+//! how ([`Note`]). One lock guards the Requests and the entries that wait; no callback runs under it.
 //!
 //! Source: Dmf_NotifyUserWithRequest.md.
 
-use super::buffer_pool::{End, Settings};
-use super::buffer_queue::{BufferQueue, Pools};
+use super::buffer_pool::{BufferPool, End, Settings};
 use crate::framework::buffer::{self, Buffer};
 use crate::framework::frames::{self, Activity};
 use crate::framework::guarded::{Guarded, Inside, Level};
 use crate::framework::handle::{Handle, Kind};
+use crate::framework::list::List;
 use crate::framework::slab::Shape;
 use crate::framework::span::Span;
 use crate::framework::status::{Error, Status};
@@ -62,18 +62,20 @@ pub trait Client: Send + Sync {
 pub struct NotifyUserWithRequest {
     handle: Handle,
     config: Config,
-    /// None if the Module keeps no data.
-    data: Option<Pools>,
+    /// The entries that are not used. None if the Module keeps no data.
+    free: Option<Ref<BufferPool>>,
     client: Box<dyn Client>,
-    requests: Guarded<Requests>,
+    waiting: Guarded<Waiting>,
     discarded: AtomicU64,
 }
 
+/// What waits: Requests, or entries, or for a moment both.
 #[derive(Default)]
-struct Requests {
-    queue: RequestQueue,
-    /// Those in the queue that still wait.
+struct Waiting {
+    requests: RequestQueue,
+    /// Requests in the queue that still wait.
     pending: u32,
+    entries: List,
     /// The Module takes no more.
     closing: bool,
 }
@@ -120,7 +122,7 @@ impl Note {
 impl NotifyUserWithRequest {
     /// The body of a Module that is being made.
     pub fn new(draft: &Draft, config: Config, client: Box<dyn Client>) -> Result<Self, Error> {
-        let data = if config.most_data > 0 {
+        let free = if config.most_data > 0 {
             // Entries without data have a byte all the same, so that their address is one.
             let shape = Shape {
                 buffer_size: config.data_size.max(1),
@@ -129,16 +131,16 @@ impl NotifyUserWithRequest {
             };
             let settings =
                 Settings { count: config.most_data, shape, look_aside: config.look_aside };
-            Some(BufferQueue::below(draft, settings, None)?.1)
+            Some(Ref::<BufferPool>::hidden_source_below(draft, settings)?)
         } else {
             None
         };
         Ok(Self {
             handle: draft.handle(),
             config,
-            data,
+            free,
             client,
-            requests: Guarded::new(Level::Inner, Requests::default()),
+            waiting: Guarded::new(Level::Inner, Waiting::default()),
             discarded: AtomicU64::new(0),
         })
     }
@@ -154,19 +156,19 @@ impl NotifyUserWithRequest {
 
     /// Queues a Request and tries to complete one with data.
     pub fn request_process(&self, request: Ref<Request>) -> Result<(), Error> {
-        self.data()?;
-        let requests = self.add(request)?;
-        self.pair(requests);
+        let free = self.free()?;
+        let waiting = self.add(request)?;
+        self.pair(waiting, free);
         Ok(())
     }
 
     /// Queues a Request. One that was canceled before has been told so.
-    fn add(&self, request: Ref<Request>) -> Result<Inside<'_, Requests>, Error> {
-        let mut requests = self.requests.lock();
-        if requests.closing {
+    fn add(&self, request: Ref<Request>) -> Result<Inside<'_, Waiting>, Error> {
+        let mut waiting = self.waiting.lock();
+        if waiting.closing {
             return Err(Error::new(Status::INVALID_DEVICE_STATE, "the object is being deleted"));
         }
-        if requests.pending >= self.config.most_requests {
+        if waiting.pending >= self.config.most_requests {
             return Err(Error::new(
                 Status::INVALID_DEVICE_STATE,
                 "MaximumNumberOfPendingRequests are pending already",
@@ -176,14 +178,14 @@ impl NotifyUserWithRequest {
             request.lock()?.timestamp = timer::now();
         }
         let canceler = Canceler { module: self.handle, left };
-        let pushed = requests.queue.push(request, Some(canceler), None)?;
-        requests.pending += 1;
+        let pushed = waiting.requests.push(request, Some(canceler), None)?;
+        waiting.pending += 1;
         if pushed == Pushed::Waits {
-            return Ok(requests);
+            return Ok(waiting);
         }
-        drop(requests);
+        drop(waiting);
         self.left(Left::Canceled(request));
-        Ok(self.requests.lock())
+        Ok(self.waiting.lock())
     }
 
     /// Queues a copy of the data, zeros if there is none, and tries to complete a Request with the
@@ -194,20 +196,21 @@ impl NotifyUserWithRequest {
         data: Option<Span>,
         status: Status,
     ) -> Result<(), Error> {
-        let pools = self.data()?;
-        let entry = self.free_entry(pools)?;
+        let free = self.free()?;
+        let entry = self.free_entry(free)?;
         if let Some(data) = data {
             Span::of_buffer(entry.view(), self.config.data_size as usize).copy_from(data);
         }
         let timestamp = if self.config.time_stamping { timer::now() } else { 0 };
         Note { callback, status, timestamp }.write(&entry);
-        pools.consumer.put(entry, End::Tail);
-        self.pair(self.requests.lock());
+        let mut waiting = self.waiting.lock();
+        waiting.entries.push_back(entry);
+        self.pair(waiting, free);
         Ok(())
     }
 
-    fn data(&self) -> Result<Pools, Error> {
-        self.data.ok_or(Error::misuse(
+    fn free(&self) -> Result<Ref<BufferPool>, Error> {
+        self.free.ok_or(Error::misuse(
             Status::INVALID_DEVICE_STATE,
             "MaximumNumberOfPendingDataBuffers is 0: the Module keeps no data",
         ))
@@ -227,7 +230,7 @@ impl NotifyUserWithRequest {
 
     /// Gives the Requests that are pending now to the callback, the oldest first.
     pub fn request_return_all(&self, callback: usize, context: usize, status: Status) {
-        let end = self.requests.lock().queue.end();
+        let end = self.waiting.lock().requests.end();
         while let Some(request) = self.next_request(end) {
             self.hand_over(callback, request, context, status);
         }
@@ -236,7 +239,7 @@ impl NotifyUserWithRequest {
     /// When the data came whose copy stands at `address`.
     pub fn data_timestamp(&self, address: usize) -> Result<u64, Error> {
         let mut note = [0; Note::SIZE as usize];
-        let source = self.data()?.producer.handle;
+        let source = self.free()?.handle;
         buffer::read_context(address, source, &mut note)?;
         Ok(Note::of(note).timestamp)
     }
@@ -248,52 +251,45 @@ impl NotifyUserWithRequest {
 
     /// The oldest of the Requests that were queued before the queue's end was `end`.
     fn next_request(&self, end: u64) -> Option<Ref<Request>> {
-        let mut requests = self.requests.lock();
-        let claim = requests.queue.claim_before(end, Holder::Client)?;
-        requests.pending -= 1;
+        let mut waiting = self.waiting.lock();
+        let claim = waiting.requests.claim_before(end, Holder::Client)?;
+        waiting.pending -= 1;
         Some(claim.request)
     }
 
     /// A buffer for a new entry: a free one, else the oldest entry's, else one more.
-    fn free_entry(&self, pools: Pools) -> Result<Buffer, Error> {
-        let error = match pools.producer.get() {
+    fn free_entry(&self, free: Ref<BufferPool>) -> Result<Buffer, Error> {
+        let error = match free.get() {
             Ok(buffer) => return Ok(buffer),
             Err(error) => error,
         };
         if self.config.look_aside || error.status != Status::UNSUCCESSFUL {
             return Err(error.with_status(Status::INSUFFICIENT_RESOURCES));
         }
-        match pools.consumer.get() {
-            Ok(oldest) => {
-                self.client.clean_up(self.handle, oldest.view().buffer.as_ptr());
-                self.discarded.fetch_add(1, Ordering::Relaxed);
-                oldest.zero();
-                Ok(oldest)
-            }
-            // Every entry is in a callback.
-            Err(_) => pools.producer.get_extra(),
-        }
+        let oldest = self.waiting.lock().entries.pop_front();
+        // Or every entry is in a callback.
+        let Some(oldest) = oldest else { return free.get_extra() };
+        self.client.clean_up(self.handle, oldest.view().buffer.as_ptr());
+        self.discarded.fetch_add(1, Ordering::Relaxed);
+        oldest.zero();
+        Ok(oldest)
     }
 
     /// Completes the oldest Request with the oldest data, if there is one of each.
-    fn pair(&self, mut requests: Inside<'_, Requests>) {
-        let Some(pools) = self.data else { return };
-        if requests.queue.is_empty() {
+    fn pair(&self, mut waiting: Inside<'_, Waiting>, free: Ref<BufferPool>) {
+        if waiting.entries.len() == 0 {
             return;
         }
-        let Ok(entry) = pools.consumer.get() else { return };
-        let Some(Claim { request, .. }) = requests.queue.claim(Holder::Client) else {
-            pools.consumer.put(entry, End::Head);
-            return;
-        };
-        requests.pending -= 1;
-        drop(requests);
+        let Some(Claim { request, .. }) = waiting.requests.claim(Holder::Client) else { return };
+        waiting.pending -= 1;
+        let Some(entry) = waiting.entries.pop_front() else { unreachable!("there is one") };
+        drop(waiting);
         let view = entry.view();
         let Note { callback, status, .. } = Note::read(Span::of_context(view));
         let data = view.buffer.as_ptr();
         self.hand_over(callback, request, data.expose_provenance(), status);
         self.client.clean_up(self.handle, data);
-        pools.producer.put(entry, End::Tail);
+        free.put(entry, End::Tail);
     }
 
     /// Has the callback complete a Request, which is held for it.
@@ -309,10 +305,10 @@ impl NotifyUserWithRequest {
 
     /// A Request has left the queue early.
     fn left(&self, left: Left) {
-        let mut requests = self.requests.lock();
-        requests.pending -= 1;
-        let closing = requests.closing;
-        drop(requests);
+        let mut waiting = self.waiting.lock();
+        waiting.pending -= 1;
+        let closing = waiting.closing;
+        drop(waiting);
         let Left::Canceled(request) = left else { return };
         frames::within(self.handle, Activity::Callback, || {
             if !closing {
@@ -338,7 +334,7 @@ impl Object for NotifyUserWithRequest {
     const ENTERED: bool = true;
 
     fn shut(&self) {
-        self.requests.lock().closing = true;
+        self.waiting.lock().closing = true;
     }
 
     /// Whoever cancels one of the Requests meanwhile is a visitor.
@@ -349,8 +345,7 @@ impl Object for NotifyUserWithRequest {
     }
 
     fn close(&mut self, _handle: Handle) {
-        let Some(pools) = self.data else { return };
-        let Ok(mut entries) = pools.consumer.drain() else { return };
+        let mut entries = std::mem::take(&mut self.waiting.lock().entries);
         while let Some(entry) = entries.pop_front() {
             self.client.clean_up(self.handle, entry.view().buffer.as_ptr());
         }
