@@ -222,6 +222,12 @@ impl Front {
         }
     }
 
+    /// As [`Front::pop`], while no timer runs.
+    #[inline(always)]
+    fn pop_without_timer(&mut self) -> Option<Buffer> {
+        if self.list.len() == 0 { self.arriving.pop() } else { self.list.pop_front() }
+    }
+
     /// The list, with all buffers that have arrived.
     fn gather(&mut self) -> &mut List {
         for _ in 0..self.arriving.count() {
@@ -489,17 +495,10 @@ impl Ref<BufferPool> {
     pub fn try_get(&self) -> Option<Option<Buffer>> {
         let mut end: FrontEnd = ends::try_lock_front(self.handle)?;
         let front = end.parts().0;
-        let first = if front.list.len() == 0 {
-            if front.arriving.has_caught_up() {
-                return None;
-            }
-            front.arriving.pop()
-        } else if front.alarms.is_empty() {
-            front.list.pop_front()
-        } else {
+        if front.has_caught_up() || !front.alarms.is_empty() {
             return None;
-        };
-        let Some(buffer) = first else {
+        }
+        let Some(buffer) = front.pop_without_timer() else {
             return if front.makes_more { None } else { Some(None) };
         };
         let is_source = front.is_source;
@@ -580,7 +579,7 @@ impl Ref<BufferPool> {
             return None;
         }
         back.try_put(address)?;
-        let first = front.list.pop_front().or_else(|| front.arriving.pop());
+        let first = front.pop_without_timer();
         drop((end, other));
         first.as_ref()?.zero();
         first
