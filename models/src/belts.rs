@@ -122,8 +122,8 @@ fn slips(slip: Slip) -> bool {
 }
 
 /// Every schedule, or every one with so many preemptions, of a writer and a reader of so many items, over a belt with so
-/// many slots. Each is a cache line: once
-/// the writer knows that the reader is another thread it goes on slot by slot, if it has two. Panics with what is wrong.
+/// many slots. Each is a cache line: once the writer knows that the reader is another thread it goes on slot by slot, if
+/// it has two. Panics with what is wrong.
 pub fn check(count: usize, items: usize, preemptions: Option<usize>) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = preemptions;

@@ -27,6 +27,12 @@ use super::thread;
 use std::hint::cold_path;
 use std::ptr::NonNull;
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// The longest slots that are fetched ahead: of longer ones the processor fetches most by itself in time.
+const LONGEST: usize = 2048;
+
 /// What both ends see. What each publishes is alone in its pair of cache lines: whoever looks at it takes
 /// these away from the end that writes there.
 struct Belt {
@@ -94,18 +100,6 @@ pub struct Reader {
     belt: Shared<Belt>,
 }
 
-/// Bytes of a cache line.
-const LINE: usize = 64;
-
-/// The longest slots that are fetched ahead: of longer ones the processor fetches most by itself in time.
-const LONGEST: usize = 2048;
-
-/// Whether a writer fetches slots ahead: those that another processor has, and long ones, which the nearest cache has
-/// lost when the writer comes round to them.
-fn fetches(size: usize, is_far: bool) -> bool {
-    size <= LONGEST && (is_far || size >= 1024)
-}
-
 /// Where somebody is who looks at a belt's items one by one.
 pub struct Walk {
     /// The next item, and the end of those that lie one behind the other from `piece` on, as long as the
@@ -117,6 +111,12 @@ pub struct Walk {
     /// Bytes of the items before `piece`, and of all.
     before: usize,
     all: usize,
+}
+
+/// Whether a writer fetches slots ahead: those that another processor has, and long ones, which the nearest cache has
+/// lost when the writer comes round to them.
+fn fetches(size: usize, is_far: bool) -> bool {
+    size <= LONGEST && (is_far || size >= 1024)
 }
 
 // SAFETY: an end reaches the memory of its own slots only, which the belt keeps.

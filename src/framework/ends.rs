@@ -18,10 +18,13 @@ use std::ptr::NonNull;
 /// # Safety
 /// The answer never changes, and the other end of the body gives the same.
 pub unsafe trait Joint {
-    /// The answer is no, whatever body it is.
+    /// Whether the answer is no, whatever body it is.
     const IS_APART: bool = false;
 
-    fn is_joint(&self) -> bool;
+    #[inline(always)]
+    fn is_joint(&self) -> bool {
+        !Self::IS_APART
+    }
 }
 
 /// See the file's head.

@@ -1,14 +1,25 @@
 //! BufferPool: a list of buffers. A Source makes its buffers and takes only its own back; a Sink takes
 //! buffers of any Source.
 //!
-//! The invariant: a buffer is in exactly one list, with the Client, or freed.
+//! ```text
+//!                back                     front
+//!  put ──> | room for some | ──────> | the older ones | ──> get, enumerate, timers
+//!                chute                    list
+//! ```
+//!
+//! Those who append buffers have a lock, and those who take them have one. A buffer goes through the chute;
+//! where buffers need places, or the chute is full, the front *gathers* what has arrived into its list, which
+//! holds any number. The first buffer is the list's, else the chute's. Whoever takes both locks takes the back's
+//! first.
+//!
+//! The invariant: a buffer is in exactly one pool's list or chute, with the Client, or freed.
 //!
 //! Look-aside. A Source that runs dry makes one buffer more, and is *grown* while more buffers exist
 //! than were configured. A buffer put back while grown does not go to the list; if it has a slab of
 //! its own it is freed, if it belongs to the pool's slab it waits in `spare` for the next growth.
 //!
 //! Timers. A buffer put into a Sink with a timer is taken out again when the timer expires; whether
-//! the timer or somebody else gets it is decided under the pool's lock. The pool keeps its timers in a
+//! the timer or somebody else gets it is decided under the front's lock. The pool keeps its timers in a
 //! heap of its own and has the timer thread call it when the first is due.
 //!
 //! Source: Dmf_BufferQueue.md, Module Remarks.
@@ -113,21 +124,11 @@ impl Object for BufferPool {
 // SAFETY: the ends are always apart.
 unsafe impl Joint for Front {
     const IS_APART: bool = true;
-
-    #[inline(always)]
-    fn is_joint(&self) -> bool {
-        false
-    }
 }
 
 // SAFETY: see above.
 unsafe impl Joint for Back {
     const IS_APART: bool = true;
-
-    #[inline(always)]
-    fn is_joint(&self) -> bool {
-        false
-    }
 }
 
 impl BufferPool {

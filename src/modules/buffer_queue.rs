@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Most Methods need the two pools only, and what the pools are does not change while the queue lives:
-//! the surface reads them from the queue's slot and takes one lock, the pool's. What calls back enters
+//! the surface reads them from the queue's slot and takes one lock, of a pool's end. What calls back enters
 //! the queue. Source: Dmf_BufferQueue.md.
 
 use super::buffer_pool::{BufferPool, End, Settings, free_after_close};
