@@ -364,7 +364,9 @@ pub mod sync {
         }
     }
 
-    pub use super::pause;
+    pub fn pause(_times: u32) {
+        super::pause();
+    }
 
     pub fn fence(order: Ordering) {
         step();
@@ -378,7 +380,7 @@ pub mod sync {
 
     impl Backoff {
         pub fn wait(&mut self) {
-            pause();
+            super::pause();
         }
     }
 
@@ -523,7 +525,7 @@ pub mod sync {
             guard.without(|| {
                 while self.calls.get() == seen && CLOCK.get() < end {
                     CLOCK.set(CLOCK.get() + 1);
-                    pause();
+                    super::pause();
                 }
             });
         }

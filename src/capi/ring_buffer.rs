@@ -244,9 +244,12 @@ fn read_longer(module: DMFMODULE, target: *mut UCHAR, target_size: ULONG) -> NTS
     }
 }
 
+/// How long a reader waits who has caught up with a writer.
+const PAUSES: u32 = 64;
+
 #[cold]
 fn read_later(module: DMFMODULE, target: *mut UCHAR, target_size: ULONG) -> NTSTATUS {
-    sync::pause();
+    sync::pause(PAUSES);
     wait_and_read(module, target, target_size)
 }
 
