@@ -71,7 +71,9 @@ ULONG DMF_BufferQueue_Count(DMFMODULE DmfModule);
  * Parameters: ClientBuffer: gets the buffer; ClientBufferContext: may be NULL; gets its context.
  * Returns STATUS_SUCCESS; STATUS_UNSUCCESSFUL (the Consumer is empty; outputs untouched);
  * STATUS_INVALID_PARAMETER; STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE.
- * Memory: the buffer is the caller's until Enqueue or Reuse. Any thread.
+ * Memory: the buffer is the caller's until Enqueue or Reuse. Any thread; those who enqueue and those who dequeue
+ * do not wait for each other. Who has dequeued all that another thread has enqueued pauses for less than a
+ * microsecond before looking again.
  * Source: Dmf_BufferQueue.md, Dequeue.
  */
 NTSTATUS DMF_BufferQueue_Dequeue(DMFMODULE DmfModule, VOID** ClientBuffer, VOID** ClientBufferContext);
