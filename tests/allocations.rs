@@ -46,7 +46,7 @@ const SYSTEM: &str =
 const HIDAPI: &str = "three short texts of a device for which hidapi has just allocated the same";
 
 /// The file, the word, how often it stands there, and why that is right.
-const ALLOWED: [(&str, &str, usize, &str); 22] = [
+const ALLOWED: [(&str, &str, usize, &str); 23] = [
     ("capi/hid.rs", "CString::new", 1, HIDAPI),
     ("framework/list.rs", ".push_back(", 1, IN_PLACE),
     ("framework/passive.rs", ".push(", 1, ROOM),
@@ -69,6 +69,7 @@ const ALLOWED: [(&str, &str, usize, &str); 22] = [
     ("modules/continuous_request_target/passive.rs", ".push_back(", 1, ROOM),
     ("modules/continuous_request_target/send.rs", ".push_back(", 1, ROOM),
     ("modules/notify_user_with_request.rs", ".push(", 1, OWN),
+    ("modules/notify_user_with_request.rs", ".push_back(", 1, IN_PLACE),
 ];
 
 /// How often each word stands in each file, outside of tests.

@@ -29,6 +29,7 @@
 
 // The library's files are private there; here some have a mistake.
 #![allow(
+    clippy::duplicate_mod,
     clippy::len_without_is_empty,
     clippy::new_without_default,
     clippy::result_unit_err,

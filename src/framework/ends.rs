@@ -21,9 +21,19 @@ pub unsafe trait Joint {
     /// Whether the answer is no, whatever body it is.
     const IS_APART: bool = false;
 
+    fn is_joint(&self) -> bool;
+}
+
+/// An end of a body whose ends are never joint.
+pub trait Apart {}
+
+// SAFETY: the answer is always no. The front's answer is the one that counts.
+unsafe impl<E: Apart> Joint for E {
+    const IS_APART: bool = true;
+
     #[inline(always)]
     fn is_joint(&self) -> bool {
-        !Self::IS_APART
+        false
     }
 }
 

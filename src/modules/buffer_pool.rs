@@ -27,7 +27,7 @@
 use crate::framework::alarms::Alarms;
 use crate::framework::buffer::{Buffer, ClientBuffer, Home};
 use crate::framework::chute::{self, Inlet, Outlet};
-use crate::framework::ends::{self, Ends, Joint};
+use crate::framework::ends::{self, Apart, Ends};
 use crate::framework::handle::{Handle, Kind};
 pub use crate::framework::list::End;
 use crate::framework::list::{List, Place};
@@ -125,15 +125,9 @@ impl Object for BufferPool {
     }
 }
 
-// SAFETY: the ends are always apart.
-unsafe impl Joint for Front {
-    const IS_APART: bool = true;
-}
+impl Apart for Front {}
 
-// SAFETY: see above.
-unsafe impl Joint for Back {
-    const IS_APART: bool = true;
-}
+impl Apart for Back {}
 
 impl BufferPool {
     fn empty(room: u32) -> Result<Self, Error> {
