@@ -103,7 +103,8 @@ impl Handle {
 
     #[inline]
     pub fn slot(self) -> u32 {
-        self.0 as u32 & (SLOTS - 1)
+        // Masked at its full width: what is an index next needs no other mask.
+        (self.0 & (SLOTS as u64 - 1)) as u32
     }
 
     #[inline]

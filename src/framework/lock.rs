@@ -28,6 +28,7 @@
 use super::asymmetric;
 use super::owners::{self, Owner};
 use super::sync::{AtomicU32, AtomicUsize, Backoff, Ordering};
+use std::hint::cold_path;
 
 /// See the file's head.
 pub struct RawLock {
@@ -166,6 +167,7 @@ impl RawLock {
                 return self.try_enter(owner, record);
             }
         }
+        cold_path();
         if self.taken.swap(1, Ordering::Acquire) != 0 {
             return None;
         }

@@ -16,17 +16,22 @@
 //! locks a side, compares the handle, works on the body, unlocks. Only a body with two ends that are
 //! used at the same time ([`Ends`](super::ends::Ends)) has a back side; whoever takes both locks takes
 //! the back's first.
+//!
+//! Slots are made in chunks, as they are needed. A directory says where a chunk is. The first chunks lie one
+//! behind the other in the library's own memory: a Method finds their slots without the directory.
 
 use super::frames;
 use super::handle::{Handle, SLOTS};
 use super::lock::{Held, RawLock};
 use super::memory;
 use super::status::{Error, Status};
-use super::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering};
+use super::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Mutex, Ordering};
 use super::table;
 use super::tree::{Context, Life};
 use std::alloc::Layout;
 use std::cell::UnsafeCell;
+use std::hint::cold_path;
+use std::mem::MaybeUninit;
 
 /// One lock of a slot, and what a Method reads under it.
 #[repr(align(128))]
@@ -121,8 +126,36 @@ static EMPTY: Directory = [const { AtomicPtr::new(std::ptr::null_mut()) }; CHUNK
 /// One of the two.
 static OPEN: AtomicPtr<Directory> = AtomicPtr::new((&raw const DIRECTORY).cast_mut());
 
+/// Slots in the library's own memory.
+const NEAR: usize = 4096;
+
+/// Zero until slots are made there, so that it takes no memory.
+struct Near {
+    /// How many slots Methods may use: none in the child of a fork.
+    open: AtomicUsize,
+    slots: UnsafeCell<MaybeUninit<[Slot; NEAR]>>,
+}
+
+// SAFETY: its slots are shared once they are made, and before that nobody has them but who makes them, under
+// the tree's lock.
+unsafe impl Sync for Near {}
+
+static NEAR_SLOTS: Near =
+    Near { open: AtomicUsize::new(0), slots: UnsafeCell::new(MaybeUninit::zeroed()) };
+
+impl Near {
+    /// # Safety
+    /// There are so many.
+    #[inline(always)]
+    unsafe fn at(&self, number: usize) -> *mut Slot {
+        // SAFETY: by the contract of this function.
+        unsafe { self.slots.get().cast::<Slot>().add(number) }
+    }
+}
+
 /// From now on this process is the child of a fork.
 pub fn close_directory() {
+    NEAR_SLOTS.open.store(0, Ordering::Relaxed);
     OPEN.store((&raw const EMPTY).cast_mut(), Ordering::Relaxed);
 }
 
@@ -135,6 +168,11 @@ pub fn find(number: u32) -> Option<&'static Slot> {
 /// As [`find`], but in the child of a fork there is none.
 #[inline(always)]
 pub fn find_unless_forked(number: u32) -> Option<&'static Slot> {
+    if (number as usize) < NEAR_SLOTS.open.load(Ordering::Acquire) {
+        // SAFETY: so many have been made.
+        return Some(unsafe { &*NEAR_SLOTS.at(number as usize) });
+    }
+    cold_path();
     // SAFETY: it is one of the two directories.
     find_in(unsafe { &*OPEN.load(Ordering::Relaxed) }, number)
 }
@@ -157,10 +195,16 @@ pub fn find_or_make(number: u32) -> Result<&'static Slot, Error> {
     if let Some(slot) = find(number) {
         return Ok(slot);
     }
-    let layout = Layout::array::<Slot>(CHUNK).map_err(|_| memory::no_memory())?;
-    let chunk = memory::allocate_zeroed(layout)?.cast::<Slot>().as_ptr();
+    let first = number as usize / CHUNK * CHUNK;
+    let chunk = if first < NEAR {
+        // SAFETY: just looked at.
+        unsafe { NEAR_SLOTS.at(first) }
+    } else {
+        let layout = Layout::array::<Slot>(CHUNK).map_err(|_| memory::no_memory())?;
+        memory::allocate_zeroed(layout)?.cast::<Slot>().as_ptr()
+    };
     for i in 0..CHUNK {
-        // SAFETY: the memory was just allocated for CHUNK slots.
+        // SAFETY: the memory is that of CHUNK slots, which nobody has yet.
         unsafe {
             chunk.add(i).write(Slot {
                 front: Side::new(0),
@@ -173,5 +217,8 @@ pub fn find_or_make(number: u32) -> Result<&'static Slot, Error> {
         }
     }
     DIRECTORY[number as usize / CHUNK].store(chunk, Ordering::Release);
+    if first < NEAR {
+        NEAR_SLOTS.open.store(first + CHUNK, Ordering::Release);
+    }
     Ok(find(number).expect("the chunk was just stored"))
 }
