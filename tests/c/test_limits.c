@@ -193,6 +193,58 @@ TEST(a_slot_that_is_used_a_million_times_refuses_all_its_old_handles)
     free(old);
 }
 
+/* The first 4,096 slots are found in another way than the later ones. */
+TEST(of_many_rings_each_has_its_own_item_and_none_another_handle)
+{
+    enum { RINGS = 4400 };
+    static DMFMODULE rings[RINGS];
+    DMF_CONFIG_RingBuffer config;
+    DMF_MODULE_ATTRIBUTES attributes;
+    DMFMODULE another = NULL;
+    uint64_t item = 0;
+    uintptr_t largest = 0;
+    unsigned wrong = 0, refused = 0;
+
+    DMF_CONFIG_RingBuffer_AND_ATTRIBUTES_INIT(&config, &attributes);
+    config.ItemCount = 2;
+    config.ItemSize = sizeof(item);
+    config.Mode = RingBuffer_Mode_FailIfFullOnWrite;
+    for (unsigned i = 0; i < RINGS; i++)
+    {
+        uintptr_t slot;
+        REQUIRE_SUCCESS(DMF_RingBuffer_Create(NULL, &attributes, NULL, &rings[i]));
+        slot = (uintptr_t)rings[i] & 0xFFFFFF;
+        largest = slot > largest ? slot : largest;
+    }
+    CHECK(largest >= 4352);
+    for (uint64_t round = 0; round < 2; round++)
+    {
+        for (uint64_t i = 0; i < RINGS; i++)
+        {
+            item = i << 8 | round;
+            wrong += DMF_RingBuffer_Write(rings[i], (UCHAR*)&item, sizeof(item)) != STATUS_SUCCESS;
+        }
+    }
+    for (uint64_t round = 0; round < 2; round++)
+    {
+        for (uint64_t i = 0; i < RINGS; i++)
+        {
+            wrong += DMF_RingBuffer_Read(rings[i], (UCHAR*)&item, sizeof(item)) != STATUS_SUCCESS;
+            wrong += item != (i << 8 | round);
+        }
+    }
+    CHECK_EQUAL(wrong, 0);
+    for (unsigned i = 0; i < RINGS; i++)
+    {
+        WdfObjectDelete(rings[i]);
+        REQUIRE_SUCCESS(DMF_RingBuffer_Create(NULL, &attributes, NULL, &another));
+        refused += DMF_RingBuffer_Write(rings[i], (UCHAR*)&item, sizeof(item)) == STATUS_INVALID_HANDLE;
+        WdfObjectDelete(another);
+    }
+    CHECK_EQUAL(refused, RINGS);
+    CHECK_MISUSE(RINGS);
+}
+
 /* --------------------------------------------------------------------------------------------------- trees */
 
 static atomic_uint cleanups;
@@ -575,6 +627,7 @@ int main(int argc, char** argv)
     }
     RUN(without_memory_objects_are_refused_and_come_back_when_others_go);
     RUN(a_slot_that_is_used_a_million_times_refuses_all_its_old_handles);
+    RUN(of_many_rings_each_has_its_own_item_and_none_another_handle);
     RUN(a_tree_of_any_depth_is_deleted_without_recursion);
     RUN(a_deep_tree_is_deleted_from_a_callback_too);
     RUN(a_tree_of_any_width_is_deleted_in_time);
