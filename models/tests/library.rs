@@ -71,6 +71,9 @@ const NOT_MISSED: &[(&str, &str, &str)] = &[
     ("Stale", "table.rs", "if slot.front.handle.load("),
     // To wake nobody does no harm.
     ("Lost", "guarded.rs", "self.waiters.fetch_sub("),
+    // Who finds fewer near slots than there are looks into the directory.
+    ("Lost", "slot.rs", "NEAR_SLOTS.open.store("),
+    ("Stale", "slot.rs", "if (number as usize) < NEAR_SLOTS.open.load("),
     // It changes in the child of a fork only, which has one thread.
     ("Stale", "slot.rs", "find_in(unsafe { &*OPEN.load("),
 ];

@@ -76,7 +76,10 @@ struct End {
     limit: usize,
     /// How many slots further is the one that it has fetched.
     ahead: usize,
+    /// Whether the ends are used jointly.
     is_joint: bool,
+    /// The belt if so, else NULL: one look says whether the other end is one of the same belt, and joint.
+    joint: *const Belt,
 }
 
 /// The end that lays items on the belt. What it keeps is used by one thread while another uses the reader.
@@ -134,12 +137,20 @@ pub fn new(count: usize, size: usize, is_joint: bool) -> Result<(Reader, Writer)
     // So many slots, or cache lines, take as long to copy as one to fetch.
     let ahead = (4 * LINE / size).max(4);
     let few = (LINE / size).max(1);
-    let end = |limit| End { first, length, size, place: 0, passed: 0, limit, ahead, is_joint };
+    let joint = if is_joint { &raw const *belt } else { std::ptr::null() };
+    let end =
+        |limit| End { first, length, size, place: 0, passed: 0, limit, ahead, is_joint, joint };
     let reader = Reader { end: end(0), is_far: false, belt: belt.clone() };
     Ok((reader, Writer { end: end(count), limit: count, fetches: fetches(size, false), few, belt }))
 }
 
 impl End {
+    /// Whether it is an end of that belt, and used jointly.
+    #[inline(always)]
+    fn is_joint_of(&self, belt: &Belt) -> bool {
+        std::ptr::eq(self.joint, belt)
+    }
+
     /// How many slots are its own, as far as it knows.
     #[inline(always)]
     fn left(&self) -> usize {
@@ -246,7 +257,7 @@ impl Writer {
     ) -> Option<()> {
         debug_assert!(self.end.is_joint == reader.is_some());
         if let Some(reader) = reader {
-            assert!(self.end.is_joint && self.belt.same(&reader.belt));
+            assert!(reader.end.is_joint_of(&self.belt));
             if self.end.left() == 0 {
                 // The oldest item's slot becomes the newest's: nobody's share changes.
                 // SAFETY: all slots are the reader's, who is here.
@@ -350,7 +361,7 @@ impl Reader {
     fn give(&mut self, writer: Option<&mut Writer>, passed: usize) {
         match writer {
             Some(writer) => {
-                assert!(self.end.is_joint && self.belt.same(&writer.belt));
+                assert!(writer.end.is_joint_of(&self.belt));
                 writer.end.limit = passed.wrapping_add(self.belt.count);
             }
             None => self.belt.read.passed.store(passed, Ordering::Release),
