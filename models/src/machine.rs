@@ -364,9 +364,7 @@ pub mod sync {
         }
     }
 
-    pub fn pause(_times: u32) {
-        super::pause();
-    }
+    pub use super::pause;
 
     pub fn fence(order: Ordering) {
         step();
@@ -380,7 +378,7 @@ pub mod sync {
 
     impl Backoff {
         pub fn wait(&mut self) {
-            super::pause();
+            pause();
         }
     }
 
@@ -525,7 +523,7 @@ pub mod sync {
             guard.without(|| {
                 while self.calls.get() == seen && CLOCK.get() < end {
                     CLOCK.set(CLOCK.get() + 1);
-                    super::pause();
+                    pause();
                 }
             });
         }

@@ -244,12 +244,9 @@ fn read_longer(module: DMFMODULE, target: *mut UCHAR, target_size: ULONG) -> NTS
     }
 }
 
-/// How long a reader waits who has caught up with a writer.
-const PAUSES: u32 = 64;
-
 #[cold]
 fn read_later(module: DMFMODULE, target: *mut UCHAR, target_size: ULONG) -> NTSTATUS {
-    sync::pause(PAUSES);
+    sync::pause();
     wait_and_read(module, target, target_size)
 }
 

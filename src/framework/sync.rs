@@ -12,10 +12,10 @@ use std::hint;
 use std::thread;
 use std::time::Duration;
 
-/// Lets the thread of another processor go on undisturbed for so many pauses: some ten nanoseconds each.
+/// Lets the thread of another processor go on undisturbed for a moment: less than a microsecond.
 #[inline(always)]
-pub fn pause(times: u32) {
-    (0..times).for_each(|_| hint::spin_loop());
+pub fn pause() {
+    (0..64).for_each(|_| hint::spin_loop());
 }
 
 /// How long somebody who waits for a lock waits before looking again: pauses, more of them each time;

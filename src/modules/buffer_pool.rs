@@ -109,10 +109,6 @@ struct Source {
 /// How many buffers may be on their way from the back to the front.
 const ROOM: RangeInclusive<u32> = 16..=4096;
 
-/// How long somebody waits who has taken all that another thread has put. A pool has fewer buffers than a ring mostly has
-/// slots: the longer one waits, the sooner the other has none left.
-const PAUSES: u32 = 32;
-
 impl Object for BufferPool {
     const KIND: Kind = Kind::BufferPool;
 
@@ -470,7 +466,7 @@ impl Ref<BufferPool> {
         let mut end = self.front()?;
         if end.parts().0.has_caught_up() {
             drop(end);
-            sync::pause(PAUSES);
+            sync::pause();
             end = self.front()?;
         }
         let front = end.parts().0;
