@@ -27,7 +27,8 @@ static void* fill(void* argument)
     }
     /* Creating and deleting are ordered by the library's locks; what comes in between is not. */
     pthread_barrier_wait(&begin);
-    for (round = 0; round < 10000; round++)
+    /* Few: of a thread that did much after it had written, the tool has forgotten where that was, and says nothing. */
+    for (round = 0; round < 10; round++)
     {
         DMF_RingBuffer_TotalSizeGet(ring, &shared);
     }
