@@ -126,8 +126,9 @@ static EMPTY: Directory = [const { AtomicPtr::new(std::ptr::null_mut()) }; CHUNK
 /// One of the two.
 static OPEN: AtomicPtr<Directory> = AtomicPtr::new((&raw const DIRECTORY).cast_mut());
 
-/// Slots in the library's own memory.
+/// Slots in the library's own memory: whole chunks.
 const NEAR: usize = 4096;
+const _: () = assert!(NEAR.is_multiple_of(CHUNK));
 
 /// Zero until slots are made there, so that it takes no memory.
 struct Near {

@@ -484,6 +484,22 @@ impl Ref<BufferPool> {
         Ok(buffer)
     }
 
+    /// As [`Ref::get`], for somebody who has said that he waits if there is none. Whoever puts a buffer takes the back's
+    /// lock before this look or after it: either it is found here, or he knows of the one who waits.
+    pub fn get_before_waiting(&self) -> Result<Buffer, Error> {
+        self.get().or_else(|error| {
+            let mut pool = self.both()?;
+            let front = pool.both().0;
+            let (is_source, first) = (front.is_source, front.pop());
+            drop(pool);
+            let buffer = first.ok_or(error)?;
+            if is_source {
+                buffer.zero();
+            }
+            Ok(buffer)
+        })
+    }
+
     /// As [`Ref::get`], if that takes no more than the pool's list and lock: short enough to stand in a
     /// Method. `Some(None)`: the pool is empty, and makes no buffer.
     #[inline(always)]

@@ -8,6 +8,7 @@
 #include "client_target.h"
 #include "recording.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 
 static struct
@@ -259,12 +260,117 @@ TEST(a_device_sleeps_and_wakes_whatever_streams_come_and_go_below_it)
     WdfObjectDelete(device);
 }
 
+/* ------------------------------------------------------------------------------- the only buffer is elsewhere */
+
+static struct
+{
+    _Atomic(WDFREQUEST) Request; /* that the target keeps */
+    _Atomic(VOID*) Buffer;       /* that the Client keeps */
+    atomic_uint Reports;
+    atomic_bool Ends;
+} only;
+
+static NTSTATUS Keeps(WDFIOTARGET Target, WDFREQUEST Request, ContinuousRequestTarget_RequestType RequestType, ULONG Ioctl,
+                      VOID* InputBuffer, size_t InputLength, VOID* OutputBuffer, size_t OutputLength, ULONG_PTR* Information,
+                      VOID* Context)
+{
+    (void)Target, (void)RequestType, (void)Ioctl, (void)InputBuffer, (void)InputLength, (void)OutputBuffer;
+    (void)OutputLength, (void)Information, (void)Context;
+    atomic_store(&only.Request, Request);
+    return STATUS_PENDING;
+}
+
+static ContinuousRequestTarget_BufferDisposition KeepsTheBuffer(DMFMODULE DmfModule, VOID* OutputBuffer,
+                                                                size_t OutputBufferSize, VOID* Context,
+                                                                NTSTATUS CompletionStatus)
+{
+    (void)DmfModule, (void)OutputBufferSize, (void)Context, (void)CompletionStatus;
+    atomic_fetch_add(&only.Reports, 1);
+    atomic_store(&only.Buffer, OutputBuffer);
+    return ContinuousRequestTarget_BufferDisposition_ClientAndContinueStreaming;
+}
+
+static void* completes(void* argument)
+{
+    for (unsigned looks = 0; !atomic_load(&only.Ends); looks++)
+    {
+        WDFREQUEST request = atomic_exchange(&only.Request, NULL);
+
+        if (request != NULL)
+        {
+            WdfRequestCompleteWithInformation(request, STATUS_SUCCESS, 8);
+        }
+        else if (looks % 1024 == 0)
+        {
+            sched_yield();
+        }
+    }
+    return argument;
+}
+
+/* The lane begins to wait for a buffer while another thread gives back the only one. */
+TEST(a_buffer_that_comes_back_while_its_lane_begins_to_wait_is_the_lanes)
+{
+    unsigned rounds = harness_rounds(100000);
+    DMF_CONFIG_ContinuousRequestTarget config;
+    DMF_MODULE_ATTRIBUTES attributes;
+    DMFMODULE module = NULL;
+    WDFDEVICE device = NULL;
+    WDFIOTARGET target = NULL;
+    pthread_t thread;
+    unsigned lost = 0;
+
+    REQUIRE_SUCCESS(DMF_Device_Create(NULL, &device));
+    REQUIRE_SUCCESS(DMF_IoTarget_ClientCreate(device, Keeps, NULL, &target));
+    DMF_CONFIG_ContinuousRequestTarget_AND_ATTRIBUTES_INIT(&config, &attributes);
+    config.RequestType = ContinuousRequestTarget_RequestType_Read;
+    config.ContinuousRequestCount = 1;
+    config.BufferCountOutput = 1;
+    config.BufferOutputSize = 8;
+    config.EvtContinuousRequestTargetBufferOutput = KeepsTheBuffer;
+    REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Create(device, &attributes, NULL, &module));
+    REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(module, target));
+    REQUIRE(pthread_create(&thread, NULL, completes, NULL) == 0);
+    REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Start(module));
+    for (unsigned round = 0; round < rounds && lost == 0; round++)
+    {
+        VOID* buffer;
+        double begun = harness_seconds();
+
+        for (unsigned looks = 1; (buffer = atomic_exchange(&only.Buffer, NULL)) == NULL && lost == 0; looks++)
+        {
+            if (looks % 1024 == 0)
+            {
+                sched_yield();
+                lost = harness_seconds() - begun > HARNESS_EVENTUALLY_SECONDS;
+            }
+        }
+        if (buffer != NULL)
+        {
+            DMF_ContinuousRequestTarget_BufferPut(module, buffer);
+        }
+    }
+    CHECK_EQUAL(lost, 0);
+    CHECK(lost != 0 || atomic_load(&only.Reports) >= rounds);
+    DMF_ContinuousRequestTarget_Stop(module);
+    EVENTUALLY(DMF_ContinuousRequestTarget_StreamingCountGet(module) == 0);
+    atomic_store(&only.Ends, true);
+    pthread_join(thread, NULL);
+    if (only.Buffer != NULL)
+    {
+        DMF_ContinuousRequestTarget_BufferPut(module, only.Buffer);
+    }
+    WdfObjectDelete(module);
+    WdfObjectDelete(device);
+}
+
 int main(void)
 {
     RUN(stop_and_wait_from_the_input_callback_of_a_start_only_stops);
     RUN(the_target_may_be_changed_while_a_stream_starts);
     RUN(a_target_that_is_deleted_cancels_nothing_that_another_has);
     RUN(what_is_sent_while_the_module_is_deleted_ends);
+    RUN(a_buffer_that_comes_back_while_its_lane_begins_to_wait_is_the_lanes);
     RUN(a_device_sleeps_and_wakes_whatever_streams_come_and_go_below_it);
     return TESTS_RESULT();
 }

@@ -701,7 +701,7 @@ impl Stream {
     fn feed(&self) {
         while self.waiting.load(Ordering::SeqCst) > 0 {
             let Some(pool) = self.output else { return };
-            let Ok(buffer) = pool.get() else { return };
+            let Ok(buffer) = pool.get_before_waiting() else { return };
             let index = {
                 let mut control = self.control.lock();
                 let waiting = control.lanes.iter().position(|lane| lane.waiting);
