@@ -395,15 +395,18 @@ pub unsafe extern "C" fn enumerate(
         unsafe {
             put(client_buffer, std::ptr::null_mut());
             put(client_buffer_context, std::ptr::null_mut());
-            enumerate_pool(
-                METHOD,
-                dmf_module,
-                queue(dmf_module)?.consumer,
-                entry_enumeration_callback,
-                client_driver_callback_context,
-                client_buffer,
-                client_buffer_context,
-            )
+            // Entered, so that a delete on another thread does not wait for the list's lock, but for the end of this.
+            table::enter(Handle::of_visible(dmf_module), |queue: &BufferQueue| {
+                enumerate_pool(
+                    METHOD,
+                    dmf_module,
+                    queue.consumer(),
+                    entry_enumeration_callback,
+                    client_driver_callback_context,
+                    client_buffer,
+                    client_buffer_context,
+                )
+            })
         }
     })
 }

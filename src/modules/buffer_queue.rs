@@ -90,6 +90,11 @@ impl BufferQueue {
         }
     }
 
+    /// What is queued.
+    pub fn consumer(&self) -> Ref<BufferPool> {
+        self.pools.consumer
+    }
+
     /// Reuses what is queued now.
     pub fn flush(&self) -> Result<(), Error> {
         self.clean_up(self.pools.consumer.drain()?);

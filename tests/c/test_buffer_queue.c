@@ -1094,6 +1094,62 @@ TEST(a_queue_cannot_be_deleted_inside_its_enumeration)
     CHECK_MISUSE(0);
 }
 
+static pthread_barrier_t both_enumerate;
+
+typedef struct
+{
+    DMFMODULE Own;
+    DMFMODULE Others;
+    unsigned Calls;
+} ENUMERATOR;
+
+static BufferPool_EnumerationDispositionType DeleteTheOthersQueue(DMFMODULE DmfModule, VOID* ClientBuffer,
+                                                                  VOID* ClientBufferContext,
+                                                                  VOID* ClientDriverCallbackContext)
+{
+    ENUMERATOR* enumerator = (ENUMERATOR*)ClientDriverCallbackContext;
+
+    UNREFERENCED_PARAMETER(DmfModule);
+    UNREFERENCED_PARAMETER(ClientBuffer);
+    UNREFERENCED_PARAMETER(ClientBufferContext);
+    enumerator->Calls++;
+    pthread_barrier_wait(&both_enumerate);
+    WdfObjectDelete(enumerator->Others);
+    pthread_barrier_wait(&both_enumerate);
+    return BufferPool_EnumerationDisposition_StopEnumeration;
+}
+
+static void* enumerates(void* argument)
+{
+    ENUMERATOR* enumerator = (ENUMERATOR*)argument;
+
+    DMF_BufferQueue_Enumerate(enumerator->Own, DeleteTheOthersQueue, enumerator, NULL, NULL);
+    return NULL;
+}
+
+TEST(two_enumerations_that_delete_each_others_queue_both_end)
+{
+    DMFMODULE queues[2] = {queue_create(1), queue_create(1)};
+    ENUMERATOR enumerators[2] = {{queues[0], queues[1], 0}, {queues[1], queues[0], 0}};
+    pthread_t other;
+    VOID* buffer;
+
+    fill(queues[0], &buffer, 1);
+    fill(queues[1], &buffer, 1);
+    REQUIRE(pthread_barrier_init(&both_enumerate, NULL, 2) == 0);
+    alarm(20);
+    REQUIRE(pthread_create(&other, NULL, enumerates, &enumerators[1]) == 0);
+    enumerates(&enumerators[0]);
+    pthread_join(other, NULL);
+    alarm(0);
+    pthread_barrier_destroy(&both_enumerate);
+    CHECK_EQUAL(enumerators[0].Calls, 1);
+    CHECK_EQUAL(enumerators[1].Calls, 1);
+    CHECK_EQUAL(DMF_BufferQueue_Count(queues[0]), 0);
+    CHECK_EQUAL(DMF_BufferQueue_Count(queues[1]), 0);
+    CHECK_MISUSE(2);
+}
+
 /* --------------------------------------------------------------------------------------------------- timers */
 
 typedef struct
@@ -1656,6 +1712,7 @@ int main(void)
     RUN(methods_of_the_consumer_are_refused_inside_an_enumeration);
     RUN(fetch_reuse_and_context_get_work_inside_an_enumeration);
     RUN(a_queue_cannot_be_deleted_inside_its_enumeration);
+    RUN(two_enumerations_that_delete_each_others_queue_both_end);
     RUN(when_the_time_is_up_the_callback_gets_the_buffer_and_the_queue);
     RUN(enqueue_with_timer_adds_at_the_tail);
     RUN(work_that_is_dequeued_in_time_keeps_its_callback_silent);
