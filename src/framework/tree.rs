@@ -281,6 +281,7 @@ pub fn existing() -> usize {
 }
 
 /// How much of an object is left.
+#[derive(PartialEq, Eq)]
 pub enum Existence {
     Never,
     Open,

@@ -36,7 +36,7 @@ use crate::framework::status::{Error, Status};
 use crate::framework::sync;
 use crate::framework::table::{Guard, Kept, Object, Ref};
 use crate::framework::timer;
-use crate::framework::tree::Draft;
+use crate::framework::tree::{self, Draft, Existence};
 use std::ops::RangeInclusive;
 
 /// How a Source makes its buffers.
@@ -783,6 +783,9 @@ fn put_back(
 /// buffer. Anything else was refused with `error`.
 #[cold]
 pub fn free_after_close(module: Handle, address: usize, error: Error) -> Result<(), Error> {
+    if tree::state_of(module) == Existence::Open {
+        return Err(error);
+    }
     let taken =
         Buffer::from_client(
             address,

@@ -12,12 +12,15 @@
 
 /* --------------------------------------------------------------------------------------------------- pools */
 
-static DMFMODULE source_create_with(ULONG count, ULONG look_aside, ULONG timer)
+static DMFMODULE source_create_below(DMFMODULE parent, ULONG count, ULONG look_aside, ULONG timer)
 {
     DMF_CONFIG_BufferPool config;
     DMF_MODULE_ATTRIBUTES attributes;
+    WDF_OBJECT_ATTRIBUTES object_attributes;
     DMFMODULE pool = NULL;
 
+    WDF_OBJECT_ATTRIBUTES_INIT(&object_attributes);
+    object_attributes.ParentObject = parent;
     DMF_CONFIG_BufferPool_AND_ATTRIBUTES_INIT(&config, &attributes);
     config.BufferPoolMode = BufferPool_Mode_Source;
     config.Mode.SourceSettings.BufferCount = count;
@@ -25,8 +28,13 @@ static DMFMODULE source_create_with(ULONG count, ULONG look_aside, ULONG timer)
     config.Mode.SourceSettings.BufferContextSize = CONTEXT_SIZE;
     config.Mode.SourceSettings.EnableLookAside = look_aside;
     config.Mode.SourceSettings.CreateWithTimer = timer;
-    CHECK_SUCCESS(DMF_BufferPool_Create(NULL, &attributes, WDF_NO_OBJECT_ATTRIBUTES, &pool));
+    CHECK_SUCCESS(DMF_BufferPool_Create(NULL, &attributes, &object_attributes, &pool));
     return pool;
+}
+
+static DMFMODULE source_create_with(ULONG count, ULONG look_aside, ULONG timer)
+{
+    return source_create_below(NULL, count, look_aside, timer);
 }
 
 /* A source of buffers with timers. */
@@ -67,15 +75,20 @@ typedef struct
     VOID* Buffers[8];
 } POOLS;
 
-static POOLS pools_create(ULONG count)
+static POOLS pools_filled(DMFMODULE source, DMFMODULE sink, ULONG count)
 {
-    POOLS pools = {source_create(count), sink_create(), {NULL}};
+    POOLS pools = {source, sink, {NULL}};
     for (ULONG i = 0; i < count; i++)
     {
-        pools.Buffers[i] = buffer_get(pools.Source, (int)i);
-        DMF_BufferPool_Put(pools.Sink, pools.Buffers[i]);
+        pools.Buffers[i] = buffer_get(source, (int)i);
+        DMF_BufferPool_Put(sink, pools.Buffers[i]);
     }
     return pools;
+}
+
+static POOLS pools_create(ULONG count)
+{
+    return pools_filled(source_create(count), sink_create(), count);
 }
 
 static void pools_delete(const POOLS* pools)
@@ -452,6 +465,21 @@ TEST(locking_methods_of_a_sink_are_refused_inside_its_enumeration)
     CHECK_MISUSE(0);
     check_sink(&inside.Pools, "012");
     pools_delete(&inside.Pools);
+}
+
+TEST(so_they_are_where_the_sink_is_the_parent_of_the_source)
+{
+    DMFMODULE sink = sink_create();
+    INSIDE inside = {pools_filled(source_create_below(sink, 3, FALSE, TRUE), sink, 3), NULL, 0};
+
+    CHECK_SUCCESS(DMF_BufferPool_Get(sink, &inside.Spare, NULL));
+    DMF_BufferPool_Enumerate(sink, CallEveryMethodOfTheSink, &inside, NULL, NULL);
+    CHECK_EQUAL(inside.Calls, 2);
+    DMF_BufferPool_PutAtHead(sink, inside.Spare);
+    CHECK_MISUSE(0);
+    check_sink(&inside.Pools, "012");
+    WdfObjectDelete(sink);
+    CHECK_MISUSE(0);
 }
 
 static BufferPool_EnumerationDispositionType UseTheSource(DMFMODULE DmfModule, VOID* ClientBuffer,
@@ -1549,6 +1577,7 @@ int main(void)
     RUN(enumerate_of_a_source_is_reported_and_calls_nobody);
     RUN(enumerate_without_callback_is_reported);
     RUN(locking_methods_of_a_sink_are_refused_inside_its_enumeration);
+    RUN(so_they_are_where_the_sink_is_the_parent_of_the_source);
     RUN(the_source_and_the_contexts_can_be_used_inside_an_enumeration);
     RUN(a_sink_cannot_be_deleted_inside_its_enumeration);
     RUN(another_thread_waits_for_the_end_of_an_enumeration);

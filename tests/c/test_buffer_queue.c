@@ -1453,6 +1453,29 @@ TEST(a_buffer_comes_back_to_a_deleted_queue_only_once)
     CHECK_MISUSE(0);
 }
 
+TEST(an_open_queue_keeps_a_buffer_that_comes_back_by_another_modules_method)
+{
+    DMFMODULE queue = queue_create(2);
+    VOID* buffer = buffer_fetch(queue, 9);
+
+    DMF_BufferPool_Put(queue, buffer);
+    CHECK_STATUS(DMF_LastStatusGet(), STATUS_INVALID_HANDLE);
+    DMF_BufferPool_PutAtHead(queue, buffer);
+    CHECK_STATUS(DMF_LastStatusGet(), STATUS_INVALID_HANDLE);
+    DMF_ThreadedBufferQueue_Reuse(queue, buffer);
+    CHECK_STATUS(DMF_LastStatusGet(), STATUS_INVALID_HANDLE);
+    DMF_ContinuousRequestTarget_BufferPut(queue, buffer);
+    CHECK_STATUS(DMF_LastStatusGet(), STATUS_INVALID_HANDLE);
+    CHECK_MISUSE(4);
+    CHECK_ALL_BYTES(buffer, 9, BUFFER_SIZE);
+    DMF_BufferQueue_Enqueue(queue, buffer);
+    CHECK_MISUSE(0);
+    check_next(queue, buffer);
+    DMF_BufferQueue_Reuse(queue, buffer);
+    CHECK_MISUSE(0);
+    WdfObjectDelete(queue);
+}
+
 TEST(a_deleted_queue_takes_no_work)
 {
     DMFMODULE queue = queue_create_with_timers(1);
@@ -1728,6 +1751,7 @@ int main(void)
     RUN(a_buffer_may_be_given_back_while_the_queue_closes);
     RUN(a_buffer_that_the_client_holds_outlives_the_queue);
     RUN(a_buffer_comes_back_to_a_deleted_queue_only_once);
+    RUN(an_open_queue_keeps_a_buffer_that_comes_back_by_another_modules_method);
     RUN(a_deleted_queue_takes_no_work);
     RUN(delete_stops_the_timers_without_callbacks);
     RUN(a_queue_can_be_deleted_in_its_timers_callback);
