@@ -227,8 +227,9 @@ template <size_t N> constexpr bool waits_for_the_others<Rte<N>> = true;
 template <class Q, size_t N> void add_peer()
 {
     constexpr size_t FEW = N > 64 ? 60000 : 200000;
-    // Some time slices: with fewer, row c measures who is let run first. In c4 some peers would take minutes for so many.
     constexpr size_t MANY = N > 64 ? 100000 : 200000;
+    // Some time slices: with fewer, row c measures who is let run first. In c4 some peers would take minutes for so many.
+    constexpr size_t SLICES = N > 64 ? 300000 : 1000000;
     auto one = [](const char* row, const char* what, double (*run)(size_t), size_t operations) {
         add(row, what, N, Q::name, Q::kind, run, operations);
     };
@@ -237,7 +238,7 @@ template <class Q, size_t N> void add_peer()
     if constexpr (Q::kind != Class::Floor)
         one("b", "RingBuffer: 1 producer + 1 consumer", threads<Q, N, 1>, MANY);
     if constexpr (Q::kind != Class::Floor && Q::kind != Class::Single) {
-        one("c", "RingBuffer: 2 producers + 2 consumers", threads<Q, N, 2>, MANY);
+        one("c", "RingBuffer: 2 producers + 2 consumers", threads<Q, N, 2>, SLICES);
         if constexpr (!waits_for_the_others<Q>)
             one("c4", "RingBuffer: 4 producers + 4 consumers", threads<Q, N, 4>, 24000);
     }
@@ -254,9 +255,10 @@ template <class Q, size_t N> void add_peer()
 template <class Q, size_t N> void add_more_threads()
 {
     const char* what = "RingBuffer: 2, 4 and 8 threads";
-    add("w", what, N, "dmf, 2 threads", Class::Ours, threads<Q, N, 1>, 400000);
-    add("w", what, N, "dmf, 4 threads", Class::Full, threads<Q, N, 2>, 400000);
-    add("w", what, N, "dmf, 8 threads", Class::Full, threads<Q, N, 4>, 400000);
+    constexpr size_t SLICES = N > 64 ? 1000000 : 4000000;
+    add("w", what, N, "dmf, 2 threads", Class::Ours, threads<Q, N, 1>, SLICES);
+    add("w", what, N, "dmf, 4 threads", Class::Full, threads<Q, N, 2>, SLICES);
+    add("w", what, N, "dmf, 8 threads", Class::Full, threads<Q, N, 4>, SLICES);
 }
 
 template <size_t N> void add_size()

@@ -120,6 +120,7 @@ pub mod owners {
 
     pub const STREAK: u32 = 1;
     pub const LONGEST_STREAK: u32 = 1;
+    pub const LONG: u32 = 500;
     const RANKS: usize = 4;
 
     #[repr(align(16))]

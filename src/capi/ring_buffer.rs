@@ -193,7 +193,7 @@ pub unsafe extern "C" fn enumerate_to_find_item(
 /// STATUS_BUFFER_TOO_SMALL (the item stays); STATUS_INVALID_PARAMETER; STATUS_INVALID_HANDLE;
 /// STATUS_INVALID_DEVICE_STATE. Any thread; in RingBuffer_Mode_FailIfFullOnWrite those who read and those who
 /// write do not wait for each other. Who has read all that another thread has written pauses for about a
-/// microsecond before looking again. Source: Dmf_RingBuffer.md, Read.
+/// microsecond before looking again, once. Source: Dmf_RingBuffer.md, Read.
 #[unsafe(export_name = "DMF_RingBuffer_Read")]
 pub unsafe extern "C" fn read(
     dmf_module: DMFMODULE,
@@ -403,7 +403,8 @@ pub unsafe extern "C" fn total_size_get(dmf_module: DMFMODULE, total_size: *mut 
 /// Returns STATUS_SUCCESS; STATUS_UNSUCCESSFUL (full, in RingBuffer_Mode_FailIfFullOnWrite; in the other
 /// mode the oldest item is dropped); STATUS_INVALID_BUFFER_SIZE (nothing is dropped);
 /// STATUS_INVALID_PARAMETER; STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE.
-/// Memory: the item is copied. Any thread. Source: Dmf_RingBuffer.md, Write.
+/// Memory: the item is copied. Any thread. Who has filled all that another thread has read pauses for about a
+/// microsecond before looking again, once. Source: Dmf_RingBuffer.md, Write.
 #[unsafe(export_name = "DMF_RingBuffer_Write")]
 pub unsafe extern "C" fn write(
     dmf_module: DMFMODULE,
@@ -417,6 +418,7 @@ pub unsafe extern "C" fn write(
     };
     match usual {
         Some(Ok(())) => Status::SUCCESS.0,
+        Some(Err(Refusal::Early)) => write_later(dmf_module, source_buffer, source_buffer_size),
         Some(Err(refusal)) => refuse(WRITE, dmf_module, refusal),
         None => write_longer(dmf_module, source_buffer, source_buffer_size),
     }
@@ -443,13 +445,20 @@ fn write_longer(module: DMFMODULE, source: *mut UCHAR, source_size: ULONG) -> NT
         // SAFETY: the caller's bytes.
         let source = unsafe { usual_span(source, source_size as usize)? };
         let mut end: WriteEnd = ends::try_lock_back(Handle::from_c(module))?;
-        Some(end.write(source))
+        Some(end.write(source, false))
     });
     match usual {
         Some(Ok(())) => Status::SUCCESS.0,
+        Some(Err(Refusal::Early)) => write_later(module, source, source_size),
         Some(Err(refusal)) => refuse(WRITE, module, refusal),
         None => wait_and_write(module, source, source_size),
     }
+}
+
+#[cold]
+fn write_later(module: DMFMODULE, source: *mut UCHAR, source_size: ULONG) -> NTSTATUS {
+    sync::pause();
+    wait_and_write(module, source, source_size)
 }
 
 #[cold]
@@ -458,6 +467,6 @@ fn wait_and_write(module: DMFMODULE, source: *mut UCHAR, source_size: ULONG) -> 
         let mut end = write_end(module)?;
         // SAFETY: the caller's bytes.
         let source = unsafe { span(source, source_size as usize, "SourceBuffer is NULL")? };
-        Ok(end.write(source)?)
+        Ok(end.write(source, true)?)
     })
 }

@@ -89,7 +89,11 @@ pub struct Writer {
     /// The end's limit, as far as the writer knows. One that fetches slots goes there a few at a time: the end's own
     /// limit is nearer, and before it goes on it fetches.
     limit: usize,
+    /// The reader was another thread's when the writer looked last.
+    is_far: bool,
     fetches: bool,
+    /// Where there was no room when the writer looked last in vain.
+    idle_at: usize,
     few: usize,
     belt: Shared<Belt>,
 }
@@ -100,7 +104,17 @@ pub struct Reader {
     end: End,
     /// The writer was another thread's when the reader looked last.
     is_far: bool,
+    /// Where the reader found nothing when it looked last in vain.
+    idle_at: usize,
     belt: Shared<Belt>,
+}
+
+/// Why an item was not laid on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Miss {
+    Full,
+    /// The writer has caught up with a reader of another thread, and looks better a moment later.
+    Early,
 }
 
 /// Where somebody is who looks at a belt's items one by one.
@@ -140,8 +154,17 @@ pub fn new(count: usize, size: usize, is_joint: bool) -> Result<(Reader, Writer)
     let joint = if is_joint { &raw const *belt } else { std::ptr::null() };
     let end =
         |limit| End { first, length, size, place: 0, passed: 0, limit, ahead, is_joint, joint };
-    let reader = Reader { end: end(0), is_far: false, belt: belt.clone() };
-    Ok((reader, Writer { end: end(count), limit: count, fetches: fetches(size, false), few, belt }))
+    let reader = Reader { end: end(0), is_far: false, idle_at: 0, belt: belt.clone() };
+    let writer = Writer {
+        end: end(count),
+        limit: count,
+        is_far: false,
+        fetches: fetches(size, false),
+        idle_at: 0,
+        few,
+        belt,
+    };
+    Ok((reader, writer))
 }
 
 impl End {
@@ -247,6 +270,13 @@ impl Writer {
         self.end.size
     }
 
+    /// Whether the writer, which has no slot left here, has caught up with the reader of another thread as far as it
+    /// knows, and has not looked since: see [`Reader::has_caught_up`].
+    #[inline(always)]
+    fn has_caught_up(&self) -> bool {
+        self.is_far && self.limit == self.end.passed && self.end.passed != self.idle_at
+    }
+
     /// Lays on the item that `fill` makes. `None`: there is no room. `reader`: of the same belt, if the
     /// ends are used jointly.
     #[inline(always)]
@@ -255,6 +285,26 @@ impl Writer {
         reader: Option<&mut Reader>,
         fill: impl FnOnce(&mut [u8]),
     ) -> Option<()> {
+        self.write_when(true, reader, fill).ok()
+    }
+
+    /// As [`Writer::write`], but for [`Miss::Early`].
+    #[inline(always)]
+    pub fn write_unless_early(
+        &mut self,
+        reader: Option<&mut Reader>,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<(), Miss> {
+        self.write_when(false, reader, fill)
+    }
+
+    #[inline(always)]
+    fn write_when(
+        &mut self,
+        has_waited: bool,
+        reader: Option<&mut Reader>,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<(), Miss> {
         debug_assert!(self.end.is_joint == reader.is_some());
         if let Some(reader) = reader {
             assert!(reader.end.is_joint_of(&self.belt));
@@ -267,10 +317,16 @@ impl Writer {
                 // SAFETY: one slot is left at least.
                 reader.end.limit = unsafe { self.end.pass(fill) };
             }
-            return Some(());
+            return Ok(());
         }
-        if !self.has_room() {
-            return None;
+        if self.end.left() == 0 {
+            if !has_waited && self.has_caught_up() {
+                return Err(Miss::Early);
+            }
+            if self.look() == 0 {
+                self.idle_at = self.end.passed;
+                return Err(Miss::Full);
+            }
         }
         // SAFETY: one slot is left at least.
         let passed = unsafe { self.end.pass(fill) };
@@ -280,7 +336,7 @@ impl Writer {
             written.thread.store(me, Ordering::Relaxed);
         }
         written.passed.store(passed, Ordering::Release);
-        Some(())
+        Ok(())
     }
 
     /// Whether there is room for an item more, of a belt whose ends are used apart.
@@ -295,7 +351,8 @@ impl Writer {
         assert!(!self.end.is_joint);
         if self.limit == self.end.passed {
             let read = &self.belt.read;
-            self.fetches = fetches(self.end.size, read.is_far.load(Ordering::Relaxed));
+            self.is_far = read.is_far.load(Ordering::Relaxed);
+            self.fetches = fetches(self.end.size, self.is_far);
             self.limit = read.passed.load(Ordering::Acquire).wrapping_add(self.belt.count);
         }
         let left = self.limit.wrapping_sub(self.end.passed);
@@ -323,11 +380,11 @@ impl Reader {
         self.end.length
     }
 
-    /// Whether the reader, as far as it knows, has caught up with the writer of another thread. To look again
-    /// takes the writer's cache line away and slows it down: it is better done a moment later.
+    /// Whether the reader, as far as it knows, has caught up with the writer of another thread, and has not looked since.
+    /// To look takes the writer's cache line away and slows it down: it is better done a moment later.
     #[inline(always)]
     pub fn has_caught_up(&self) -> bool {
-        self.end.left() == 0 && self.is_far
+        self.end.left() == 0 && self.is_far && self.end.passed != self.idle_at
     }
 
     /// The slot that the reader comes to in a moment, if it is better fetched: short ones lie so close together that
@@ -348,6 +405,7 @@ impl Reader {
     pub fn read(&mut self, writer: Option<&mut Writer>, take: impl FnOnce(&[u8])) -> Option<()> {
         debug_assert!(self.end.is_joint == writer.is_some());
         if self.end.left() == 0 && (self.end.is_joint || self.look() == 0) {
+            self.idle_at = self.end.passed;
             return None;
         }
         // SAFETY: one slot is left at least.
@@ -561,6 +619,56 @@ mod tests {
             };
             (0..32).for_each(|_| round());
             assert!(!writer.fetches);
+        }
+    }
+
+    #[test]
+    fn a_reader_that_has_caught_up_waits_once_for_a_writer_of_another_thread() {
+        let (mut reader, mut writer) = new(4, 8, false).ok().expect("memory");
+        let mut read = || {
+            let early = reader.has_caught_up();
+            (early, reader.read(None, |_| ()).is_some())
+        };
+        let mut elsewhere = || {
+            std::thread::scope(|scope| {
+                scope.spawn(|| writer.write(None, |_| ()).expect("there is room"));
+            });
+        };
+        assert_eq!(read(), (false, false));
+        for _ in 0..3 {
+            elsewhere();
+            assert_eq!(read(), (false, true));
+            assert_eq!(read(), (true, false));
+            assert_eq!(read(), (false, false));
+        }
+        writer.write(None, |_| ()).expect("there is room");
+        assert_eq!(read(), (false, true));
+        assert_eq!(read(), (false, false));
+    }
+
+    #[test]
+    fn a_writer_that_has_caught_up_waits_once_for_a_reader_of_another_thread() {
+        for size in [8, 64, 4096] {
+            let (mut reader, mut writer) = new(4, size, false).ok().expect("memory");
+            let write = |writer: &mut Writer| writer.write_unless_early(None, |_| ());
+            let mut elsewhere = |times| {
+                std::thread::scope(|scope| {
+                    scope.spawn(|| {
+                        (0..times).for_each(|_| reader.read(None, |_| ()).expect("there is one"));
+                    });
+                });
+            };
+            (0..4).for_each(|_| write(&mut writer).expect("there is room"));
+            assert_eq!(write(&mut writer), Err(Miss::Full));
+            for times in [1, 3, 4] {
+                elsewhere(times);
+                (0..times).for_each(|_| write(&mut writer).expect("there is room"));
+                elsewhere(1);
+                assert_eq!(write(&mut writer), Err(Miss::Early));
+                assert_eq!(writer.write(None, |_| ()), Some(()));
+                assert_eq!(write(&mut writer), Err(Miss::Early));
+                assert_eq!(writer.write(None, |_| ()), None);
+            }
         }
     }
 

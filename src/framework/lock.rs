@@ -12,8 +12,9 @@
 //! - *Owned*: its owner says in its own record that it is inside, and looks whether it owns the lock
 //!   still: no exchange, no fence of the processor. Another thread takes the plain lock, takes the
 //!   ownership away, has every processor of the process pass a fence, and waits until the owner is
-//!   out. To own the lock again takes twice as often in a row, so that threads that take turns are not
-//!   made to pay for it again and again, and one that has another's place soon owns what that one did.
+//!   out. If it did not last, to own the lock again takes twice as often in a row, so that threads that take
+//!   turns are not made to pay for it again and again; if it did, a quarter as often, so that one that has
+//!   another's place soon owns what that one did.
 //!
 //! The owner's two steps (write `inside`, read `owner`) against the other's (write `owner`, read
 //! `inside`) are Dekker's; the fence between them is asymmetric, free for the owner. `owner` changes only
@@ -26,6 +27,7 @@
 //! `models/` runs this very file under a model checker, the fences and records being the checker's.
 
 use super::asymmetric;
+use super::clock;
 use super::owners::{self, Owner};
 use super::sync::{AtomicU32, AtomicUsize, Backoff, Ordering};
 use std::hint::cold_path;
@@ -41,6 +43,8 @@ pub struct RawLock {
     last: AtomicUsize,
     left: AtomicU32,
     streak: AtomicU32,
+    /// When the owner came to own it, in microseconds. Guarded by the plain lock.
+    since: AtomicU32,
     /// Locks of one rank are never held at once but by accident.
     rank: u32,
 }
@@ -55,6 +59,21 @@ const LEAVING: usize = 1;
 /// What the owner of a lock is that nobody owns yet.
 fn ownable() -> usize {
     if asymmetric::available() { ARMED } else { NOBODY }
+}
+
+/// The time, from time to time 0 again.
+fn microseconds() -> u32 {
+    (clock::now() / 1000) as u32
+}
+
+/// How often in a row a lock has to be taken until it is owned again, if it took `streak` times and was owned for that
+/// long.
+fn streak_after(streak: u32, microseconds: u32) -> u32 {
+    if microseconds < owners::LONG {
+        (streak * 2).min(owners::LONGEST_STREAK)
+    } else {
+        (streak / 4).max(owners::STREAK)
+    }
 }
 
 /// A lock that is held: what gives it back.
@@ -80,6 +99,7 @@ impl RawLock {
             last: AtomicUsize::new(0),
             left: AtomicU32::new(0),
             streak: AtomicU32::new(owners::STREAK),
+            since: AtomicU32::new(0),
             rank,
         }
     }
@@ -250,6 +270,7 @@ impl RawLock {
         // Who is inside another lock of that rank that it owns has its record in use.
         let record =
             owners::record_of(me, self.rank).filter(|it| it.inside.load(Ordering::Relaxed) == 0)?;
+        self.since.store(microseconds(), Ordering::Relaxed);
         // The record is complete for whoever finds it here.
         self.owner.store(std::ptr::from_ref(record).addr(), Ordering::Release);
         Some(record)
@@ -274,8 +295,9 @@ impl RawLock {
         if record.inside.load(Ordering::Acquire) == self.name() {
             return false;
         }
-        let streak = self.streak.load(Ordering::Relaxed);
-        self.streak.store((streak * 2).min(owners::LONGEST_STREAK), Ordering::Relaxed);
+        let lasted = microseconds().wrapping_sub(self.since.load(Ordering::Relaxed));
+        let streak = streak_after(self.streak.load(Ordering::Relaxed), lasted);
+        self.streak.store(streak, Ordering::Relaxed);
         self.last.store(0, Ordering::Relaxed);
         self.owner.store(NOBODY, Ordering::Relaxed);
         true
@@ -363,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_it_often_owns_it_and_whoever_has_it_taken_away_takes_it_twice_as_often_first() {
+    fn who_takes_it_often_owns_it_and_whoever_has_it_taken_away_soon_takes_it_more_often_first() {
         let lock = RawLock::armed(2);
         let turn = || {
             let held = lock.lock();
@@ -378,9 +400,32 @@ mod tests {
             (1..100_000).find(|_| is_owned())
         };
         let expected = |streak| asymmetric::available().then_some(streak);
-        for streak in [owners::STREAK, 2 * owners::STREAK, 4 * owners::STREAK] {
+        let mut streak = owners::STREAK;
+        for pause in [0, 0, 0, 2, 0, 2, 2] {
             assert_eq!(turns_until_owned(), expected(streak));
+            let since = lock.since.load(Ordering::Relaxed);
+            if asymmetric::available() {
+                assert!(microseconds().wrapping_sub(since) < 60_000_000);
+            }
+            thread::sleep(Duration::from_millis(pause));
             thread::scope(|scope| scope.spawn(turn).join().expect("a turn"));
+            let next = lock.streak.load(Ordering::Relaxed);
+            let lasted = microseconds().wrapping_sub(since);
+            // On a busy machine it can have lasted for long without a pause.
+            let was_short = lasted < owners::LONG || (pause == 0 && next > streak);
+            streak = streak_after(streak, if was_short { 0 } else { owners::LONG });
+            if asymmetric::available() {
+                assert_eq!(next, streak);
+            }
         }
+    }
+
+    #[test]
+    fn an_ownership_that_lasts_is_had_again_sooner() {
+        let streak = 8 * owners::STREAK;
+        assert_eq!(streak_after(streak, owners::LONG - 1), 2 * streak);
+        assert_eq!(streak_after(owners::LONGEST_STREAK, 0), owners::LONGEST_STREAK);
+        assert_eq!(streak_after(streak, owners::LONG), streak / 4);
+        assert_eq!(streak_after(owners::STREAK, u32::MAX), owners::STREAK);
     }
 }

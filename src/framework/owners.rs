@@ -11,7 +11,11 @@ use std::ptr::null_mut;
 /// How often in a row a thread takes a lock before it owns it, at first and at most: taking it away costs as
 /// much as some thousand times.
 pub const STREAK: u32 = 64;
-pub const LONGEST_STREAK: u32 = 1 << 14;
+pub const LONGEST_STREAK: u32 = 1 << 15;
+
+/// How many microseconds a lock is owned if that lasts: many times what taking it away costs, and longer than one who
+/// waits for a lock is mostly away.
+pub const LONG: u32 = 500;
 
 /// What is known of a thread that owns locks; see [`lock`](super::lock).
 #[repr(align(128))]

@@ -6,7 +6,7 @@
 //!
 //! Everything is checked before anything changes. Source: Dmf_RingBuffer.md.
 
-use crate::framework::belt::{self, Reader, Writer};
+use crate::framework::belt::{self, Miss, Reader, Writer};
 use crate::framework::ends::{End, Ends};
 use crate::framework::handle::Kind;
 use crate::framework::span::{Span, prefetch};
@@ -57,7 +57,7 @@ pub enum Refusal {
     Size,
     /// The target is less than an item's size.
     Room,
-    /// Perhaps empty. It is better to look a moment later, without the lock meanwhile.
+    /// Perhaps empty, or full. It is better to look a moment later, without the lock meanwhile.
     Early,
 }
 
@@ -75,6 +75,16 @@ impl From<Refusal> for Error {
             Refusal::Room => {
                 Error::misuse(Status::BUFFER_TOO_SMALL, "TargetBufferSize is less than ItemSize")
             }
+        }
+    }
+}
+
+impl From<Miss> for Refusal {
+    #[inline(always)]
+    fn from(miss: Miss) -> Self {
+        match miss {
+            Miss::Full => Self::Full,
+            Miss::Early => Self::Early,
         }
     }
 }
@@ -111,12 +121,12 @@ impl WriteEnd {
             return None;
         }
         let fill = |slot: &mut [u8]| source.copy_words_to::<WORDS>(slot);
-        Some(writer.write(reader, fill).ok_or(Refusal::Full))
+        Some(writer.write_unless_early(reader, fill).map_err(Refusal::from))
     }
 
-    /// Appends an item.
+    /// Appends an item, but for [`Refusal::Early`], unless the caller has waited.
     #[inline(always)]
-    pub fn write(&mut self, source: Span) -> Result<(), Refusal> {
+    pub fn write(&mut self, source: Span, has_waited: bool) -> Result<(), Refusal> {
         let (writer, reader) = self.parts();
         if source.len() != writer.size() {
             return Err(Refusal::Size);
@@ -129,7 +139,10 @@ impl WriteEnd {
             }
             source.copy_to(slot);
         };
-        writer.write(reader, fill).ok_or(Refusal::Full)
+        if has_waited {
+            return writer.write(reader, fill).ok_or(Refusal::Full);
+        }
+        Ok(writer.write_unless_early(reader, fill)?)
     }
 
     /// Appends an item made of segments; bytes that none covers are zero.
