@@ -320,6 +320,7 @@ impl Writer {
             return Ok(());
         }
         if self.end.left() == 0 {
+            cold_path();
             if !has_waited && self.has_caught_up() {
                 return Err(Miss::Early);
             }
