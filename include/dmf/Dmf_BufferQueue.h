@@ -72,8 +72,8 @@ ULONG DMF_BufferQueue_Count(DMFMODULE DmfModule);
  * Returns STATUS_SUCCESS; STATUS_UNSUCCESSFUL (the Consumer is empty; outputs untouched);
  * STATUS_INVALID_PARAMETER; STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE.
  * Memory: the buffer is the caller's until Enqueue or Reuse. Any thread; those who enqueue and those who dequeue
- * do not wait for each other. Who has dequeued all that another thread has enqueued pauses for less than a
- * microsecond before looking again.
+ * do not wait for each other. Who has dequeued all that another thread has enqueued pauses for about a
+ * microsecond and looks once more before the answer is that there is none.
  * Source: Dmf_BufferQueue.md, Dequeue.
  */
 NTSTATUS DMF_BufferQueue_Dequeue(DMFMODULE DmfModule, VOID** ClientBuffer, VOID** ClientBufferContext);

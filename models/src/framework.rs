@@ -120,7 +120,8 @@ pub mod owners {
 
     pub const STREAK: u32 = 1;
     pub const LONGEST_STREAK: u32 = 1;
-    pub const LONG: u32 = 500;
+    pub const STREAK_AGAIN: u32 = 1;
+    pub const LASTING: u32 = 500;
     const RANKS: usize = 4;
 
     #[repr(align(16))]

@@ -247,8 +247,8 @@ fn take_first_or_refuse(
 /// Returns STATUS_SUCCESS; STATUS_UNSUCCESSFUL (the Consumer is empty; outputs untouched);
 /// STATUS_INVALID_PARAMETER; STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE.
 /// Memory: the buffer is the caller's until Enqueue or Reuse. Any thread; those who enqueue and those who dequeue
-/// do not wait for each other. Who has dequeued all that another thread has enqueued pauses for less than a
-/// microsecond before looking again.
+/// do not wait for each other. Who has dequeued all that another thread has enqueued pauses for about a
+/// microsecond and looks once more before the answer is that there is none.
 /// Source: Dmf_BufferQueue.md, Dequeue.
 #[unsafe(export_name = "DMF_BufferQueue_Dequeue")]
 pub unsafe extern "C" fn dequeue(

@@ -193,7 +193,7 @@ pub unsafe extern "C" fn enumerate_to_find_item(
 /// STATUS_BUFFER_TOO_SMALL (the item stays); STATUS_INVALID_PARAMETER; STATUS_INVALID_HANDLE;
 /// STATUS_INVALID_DEVICE_STATE. Any thread; in RingBuffer_Mode_FailIfFullOnWrite those who read and those who
 /// write do not wait for each other. Who has read all that another thread has written pauses for about a
-/// microsecond before looking again, once. Source: Dmf_RingBuffer.md, Read.
+/// microsecond and looks once more before the answer is that the ring is empty. Source: Dmf_RingBuffer.md, Read.
 #[unsafe(export_name = "DMF_RingBuffer_Read")]
 pub unsafe extern "C" fn read(
     dmf_module: DMFMODULE,
@@ -403,8 +403,9 @@ pub unsafe extern "C" fn total_size_get(dmf_module: DMFMODULE, total_size: *mut 
 /// Returns STATUS_SUCCESS; STATUS_UNSUCCESSFUL (full, in RingBuffer_Mode_FailIfFullOnWrite; in the other
 /// mode the oldest item is dropped); STATUS_INVALID_BUFFER_SIZE (nothing is dropped);
 /// STATUS_INVALID_PARAMETER; STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE.
-/// Memory: the item is copied. Any thread. Who has filled all that another thread has read pauses for about a
-/// microsecond before looking again, once. Source: Dmf_RingBuffer.md, Write.
+/// Memory: the item is copied. Any thread. In RingBuffer_Mode_FailIfFullOnWrite, who has filled what
+/// another thread reads pauses for about a microsecond and looks once more before the answer is that the ring is full.
+/// Source: Dmf_RingBuffer.md, Write.
 #[unsafe(export_name = "DMF_RingBuffer_Write")]
 pub unsafe extern "C" fn write(
     dmf_module: DMFMODULE,

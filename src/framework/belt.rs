@@ -92,7 +92,7 @@ pub struct Writer {
     /// The reader was another thread's when the writer looked last.
     is_far: bool,
     fetches: bool,
-    /// Where there was no room when the writer looked last in vain.
+    /// How many slots the writer had passed when it looked in vain last.
     idle_at: usize,
     few: usize,
     belt: Shared<Belt>,
@@ -104,7 +104,7 @@ pub struct Reader {
     end: End,
     /// The writer was another thread's when the reader looked last.
     is_far: bool,
-    /// Where the reader found nothing when it looked last in vain.
+    /// How many slots the reader had passed when it looked in vain last.
     idle_at: usize,
     belt: Shared<Belt>,
 }

@@ -40,7 +40,7 @@ impl Inlet {
 }
 
 impl Outlet {
-    /// Whether nothing more comes out for a moment: see [`Reader::has_caught_up`].
+    /// Whether it is better to look a moment later: see [`Reader::has_caught_up`].
     #[inline(always)]
     pub fn has_caught_up(&self) -> bool {
         self.0.has_caught_up()

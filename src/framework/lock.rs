@@ -12,9 +12,10 @@
 //! - *Owned*: its owner says in its own record that it is inside, and looks whether it owns the lock
 //!   still: no exchange, no fence of the processor. Another thread takes the plain lock, takes the
 //!   ownership away, has every processor of the process pass a fence, and waits until the owner is
-//!   out. If it did not last, to own the lock again takes twice as often in a row, so that threads that take
-//!   turns are not made to pay for it again and again; if it did, a quarter as often, so that one that has
-//!   another's place soon owns what that one did.
+//!   out. From then on a thread has to take the lock as often in a row as that is worth before it owns the
+//!   lock; twice as often after each ownership that did not last, so that threads that want it at the same
+//!   time are not made to pay again and again, and a quarter as often after one that did, so that threads
+//!   that are given a processor in turns soon own what the last one did.
 //!
 //! The owner's two steps (write `inside`, read `owner`) against the other's (write `owner`, read
 //! `inside`) are Dekker's; the fence between them is asymmetric, free for the owner. `owner` changes only
@@ -69,11 +70,8 @@ fn microseconds() -> u32 {
 /// How often in a row a lock has to be taken until it is owned again, if it took `streak` times and was owned for that
 /// long.
 fn streak_after(streak: u32, microseconds: u32) -> u32 {
-    if microseconds < owners::LONG {
-        (streak * 2).min(owners::LONGEST_STREAK)
-    } else {
-        (streak / 4).max(owners::STREAK)
-    }
+    let next = if microseconds < owners::LASTING { streak * 2 } else { streak / 4 };
+    next.clamp(owners::STREAK_AGAIN, owners::LONGEST_STREAK)
 }
 
 /// A lock that is held: what gives it back.
@@ -288,6 +286,9 @@ impl RawLock {
         let record = owners::at(owner & !LEAVING);
         if owner & LEAVING == 0 {
             self.owner.store(owner | LEAVING, Ordering::Relaxed);
+            let lasted = microseconds().wrapping_sub(self.since.load(Ordering::Relaxed));
+            let streak = streak_after(self.streak.load(Ordering::Relaxed), lasted);
+            self.streak.store(streak, Ordering::Relaxed);
             if !record.is_mine() {
                 asymmetric::heavy();
             }
@@ -295,9 +296,6 @@ impl RawLock {
         if record.inside.load(Ordering::Acquire) == self.name() {
             return false;
         }
-        let lasted = microseconds().wrapping_sub(self.since.load(Ordering::Relaxed));
-        let streak = streak_after(self.streak.load(Ordering::Relaxed), lasted);
-        self.streak.store(streak, Ordering::Relaxed);
         self.last.store(0, Ordering::Relaxed);
         self.owner.store(NOBODY, Ordering::Relaxed);
         true
@@ -364,9 +362,9 @@ mod tests {
 
     #[test]
     fn one_at_a_time_has_the_lock_whoever_owns_it_meanwhile() {
-        const BURSTS: [u64; 6] = [70, 1, 150, 300, 2, 600];
+        const BURSTS: [u64; 6] = [70, 1, 2100, 4200, 2, 2100];
         const THREADS: u64 = 3;
-        for _ in 0..100 {
+        for _ in 0..30 {
             let counted = Counted { lock: RawLock::armed(2), count: AtomicU64::new(0) };
             let hold = || (0..4).for_each(|_| std::hint::spin_loop());
             let bursts = || {
@@ -412,8 +410,8 @@ mod tests {
             let next = lock.streak.load(Ordering::Relaxed);
             let lasted = microseconds().wrapping_sub(since);
             // On a busy machine it can have lasted for long without a pause.
-            let was_short = lasted < owners::LONG || (pause == 0 && next > streak);
-            streak = streak_after(streak, if was_short { 0 } else { owners::LONG });
+            let was_short = lasted < owners::LASTING || (pause == 0 && next > streak);
+            streak = streak_after(streak, if was_short { 0 } else { owners::LASTING });
             if asymmetric::available() {
                 assert_eq!(next, streak);
             }
@@ -422,10 +420,12 @@ mod tests {
 
     #[test]
     fn an_ownership_that_lasts_is_had_again_sooner() {
-        let streak = 8 * owners::STREAK;
-        assert_eq!(streak_after(streak, owners::LONG - 1), 2 * streak);
+        assert_eq!(streak_after(owners::STREAK, 0), owners::STREAK_AGAIN);
+        assert_eq!(streak_after(owners::STREAK, u32::MAX), owners::STREAK_AGAIN);
+        let streak = 8 * owners::STREAK_AGAIN;
+        assert_eq!(streak_after(streak, owners::LASTING - 1), 2 * streak);
         assert_eq!(streak_after(owners::LONGEST_STREAK, 0), owners::LONGEST_STREAK);
-        assert_eq!(streak_after(streak, owners::LONG), streak / 4);
-        assert_eq!(streak_after(owners::STREAK, u32::MAX), owners::STREAK);
+        assert_eq!(streak_after(streak, owners::LASTING), streak / 4);
+        assert_eq!(streak_after(owners::STREAK_AGAIN, u32::MAX), owners::STREAK_AGAIN);
     }
 }

@@ -8,14 +8,16 @@ use super::thread;
 use std::alloc::Layout;
 use std::ptr::null_mut;
 
-/// How often in a row a thread takes a lock before it owns it, at first and at most: taking it away costs as
-/// much as some thousand times.
+/// How often in a row a thread takes a lock before it owns it, as long as nobody else has come.
 pub const STREAK: u32 = 64;
+
+/// And once an ownership was taken away, at least and at most: that costs as much as some thousand times.
+pub const STREAK_AGAIN: u32 = 1 << 11;
 pub const LONGEST_STREAK: u32 = 1 << 15;
 
-/// How many microseconds a lock is owned if that lasts: many times what taking it away costs, and longer than one who
-/// waits for a lock is mostly away.
-pub const LONG: u32 = 500;
+/// An ownership of so many microseconds has lasted: many times what taking it away costs, and longer than one who waits
+/// for a lock is mostly away.
+pub const LASTING: u32 = 500;
 
 /// What is known of a thread that owns locks; see [`lock`](super::lock).
 #[repr(align(128))]

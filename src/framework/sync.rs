@@ -12,7 +12,7 @@ use std::hint;
 use std::thread;
 use std::time::Duration;
 
-/// Lets the thread of another processor go on undisturbed for a moment: less than a microsecond.
+/// Lets the thread of another processor go on undisturbed for a moment: about a microsecond.
 #[inline(always)]
 pub fn pause() {
     (0..64).for_each(|_| hint::spin_loop());

@@ -124,7 +124,7 @@ impl WriteEnd {
         Some(writer.write_unless_early(reader, fill).map_err(Refusal::from))
     }
 
-    /// Appends an item, but for [`Refusal::Early`], unless the caller has waited.
+    /// Appends an item. [`Refusal::Early`] is only for callers that have not waited.
     #[inline(always)]
     pub fn write(&mut self, source: Span, has_waited: bool) -> Result<(), Refusal> {
         let (writer, reader) = self.parts();

@@ -9,10 +9,11 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-/* Often enough in a row for a thread to own a lock. */
+/* Often enough in a row for the first thread to own a lock. */
 #define OWNING 100u
 #define ROUNDS 200000u
 #define THREADS 40u
+#define RINGS 400u
 
 enum { RING_SIZE = 64 };
 
@@ -55,11 +56,16 @@ static void come_to_own(DMFMODULE module)
 
 /* ------------------------------------------------------------------------------------------- a thread that ends */
 
+static void* leaves_one_and_ends(void* module)
+{
+    CHECK_SUCCESS(put((DMFMODULE)module, 7));
+    return NULL;
+}
+
 static void* owns_leaves_one_and_ends(void* module)
 {
     come_to_own((DMFMODULE)module);
-    CHECK_SUCCESS(put((DMFMODULE)module, 7));
-    return NULL;
+    return leaves_one_and_ends(module);
 }
 
 static void run_thread(void* (*body)(void*), void* context)
@@ -72,21 +78,25 @@ static void run_thread(void* (*body)(void*), void* context)
 
 TEST(a_thread_that_ends_leaves_nothing_locked)
 {
-    DMFMODULE module = ring_create(sizeof(uint64_t));
-    uint64_t value = 0;
-
-    run_thread(owns_leaves_one_and_ends, module);
-    CHECK_SUCCESS(take(module, &value));
-    CHECK_EQUAL(value, 7);
-    /* The threads that follow are likely to have the number of the one that ended. */
-    for (unsigned i = 0; i < harness_rounds(THREADS); i++)
+    for (unsigned i = 0; i < harness_rounds(THREADS) + 1; i++)
     {
+        DMFMODULE module = ring_create(sizeof(uint64_t));
+        uint64_t value = 0;
+
         run_thread(owns_leaves_one_and_ends, module);
+        if (i % 2 != 0)
+        {
+            /* It is likely to have the number of the one that ended. */
+            run_thread(leaves_one_and_ends, module);
+            CHECK_SUCCESS(take(module, &value));
+            CHECK_EQUAL(value, 7);
+        }
         CHECK_SUCCESS(take(module, &value));
+        CHECK_EQUAL(value, 7);
+        CHECK_STATUS(take(module, &value), STATUS_UNSUCCESSFUL);
+        run_thread(owns_leaves_one_and_ends, module);
+        WdfObjectDelete(module);
     }
-    CHECK_STATUS(take(module, &value), STATUS_UNSUCCESSFUL);
-    run_thread(owns_leaves_one_and_ends, module);
-    WdfObjectDelete(module);
 }
 
 /* --------------------------------------------------------------------------------------- another thread comes */
@@ -120,9 +130,9 @@ static void* counts(void* rounds)
 
 TEST(another_thread_takes_part_at_any_moment)
 {
-    unsigned rounds = harness_rounds(ROUNDS) / 100 + 1;
+    unsigned rounds = harness_rounds(ROUNDS) / RINGS + 1;
 
-    for (unsigned i = 0; i < 100; i++)
+    for (unsigned i = 0; i < RINGS; i++)
     {
         pthread_t thread;
         uint64_t value = 0;
