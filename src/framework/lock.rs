@@ -28,7 +28,6 @@
 //! `models/` runs this very file under a model checker, the fences and records being the checker's.
 
 use super::asymmetric;
-use super::clock;
 use super::owners::{self, Owner};
 use super::sync::{AtomicU32, AtomicUsize, Backoff, Ordering};
 use std::hint::cold_path;
@@ -60,11 +59,6 @@ const LEAVING: usize = 1;
 /// What the owner of a lock is that nobody owns yet.
 fn ownable() -> usize {
     if asymmetric::available() { ARMED } else { NOBODY }
-}
-
-/// The time, from time to time 0 again.
-fn microseconds() -> u32 {
-    (clock::now() / 1000) as u32
 }
 
 /// How often in a row a lock has to be taken until it is owned again, if it took `streak` times and was owned for that
@@ -268,7 +262,7 @@ impl RawLock {
         // Who is inside another lock of that rank that it owns has its record in use.
         let record =
             owners::record_of(me, self.rank).filter(|it| it.inside.load(Ordering::Relaxed) == 0)?;
-        self.since.store(microseconds(), Ordering::Relaxed);
+        self.since.store(owners::microseconds(), Ordering::Relaxed);
         // The record is complete for whoever finds it here.
         self.owner.store(std::ptr::from_ref(record).addr(), Ordering::Release);
         Some(record)
@@ -286,7 +280,7 @@ impl RawLock {
         let record = owners::at(owner & !LEAVING);
         if owner & LEAVING == 0 {
             self.owner.store(owner | LEAVING, Ordering::Relaxed);
-            let lasted = microseconds().wrapping_sub(self.since.load(Ordering::Relaxed));
+            let lasted = owners::microseconds().wrapping_sub(self.since.load(Ordering::Relaxed));
             let streak = streak_after(self.streak.load(Ordering::Relaxed), lasted);
             self.streak.store(streak, Ordering::Relaxed);
             if !record.is_mine() {
@@ -403,12 +397,12 @@ mod tests {
             assert_eq!(turns_until_owned(), expected(streak));
             let since = lock.since.load(Ordering::Relaxed);
             if asymmetric::available() {
-                assert!(microseconds().wrapping_sub(since) < 60_000_000);
+                assert!(owners::microseconds().wrapping_sub(since) < 60_000_000);
             }
             thread::sleep(Duration::from_millis(pause));
             thread::scope(|scope| scope.spawn(turn).join().expect("a turn"));
             let next = lock.streak.load(Ordering::Relaxed);
-            let lasted = microseconds().wrapping_sub(since);
+            let lasted = owners::microseconds().wrapping_sub(since);
             // On a busy machine it can have lasted for long without a pause.
             let was_short = lasted < owners::LASTING || (pause == 0 && next > streak);
             streak = streak_after(streak, if was_short { 0 } else { owners::LASTING });

@@ -2,6 +2,7 @@
 //! given back. A thread's number is the address of what the system keeps of it, so two threads have the
 //! same one only after another, and share the record.
 
+use super::clock;
 use super::memory;
 use super::sync::{AtomicPtr, AtomicUsize, Ordering};
 use super::thread;
@@ -18,6 +19,11 @@ pub const LONGEST_STREAK: u32 = 1 << 15;
 /// An ownership of so many microseconds has lasted: many times what taking it away costs, and longer than one who waits
 /// for a lock is mostly away.
 pub const LASTING: u32 = 500;
+
+/// The time, from time to time 0 again.
+pub fn microseconds() -> u32 {
+    (clock::now() / 1000) as u32
+}
 
 /// What is known of a thread that owns locks; see [`lock`](super::lock).
 #[repr(align(128))]
