@@ -1129,11 +1129,21 @@ static void* enumerates(void* argument)
 
 TEST(two_enumerations_that_delete_each_others_queue_both_end)
 {
-    DMFMODULE queues[2] = {queue_create(1), queue_create(1)};
-    ENUMERATOR enumerators[2] = {{queues[0], queues[1], 0}, {queues[1], queues[0], 0}};
+    /* Both may close at the same time, in two threads: no cleanup callback. */
+    BufferPool_SourceSettings settings = {1, BUFFER_SIZE, CONTEXT_SIZE, FALSE, FALSE, NonPagedPoolNx};
+    DMFMODULE queues[2] = {NULL, NULL};
+    ENUMERATOR enumerators[2];
     pthread_t other;
     VOID* buffer;
 
+    for (int i = 0; i < 2; i++)
+    {
+        REQUIRE_SUCCESS(queue_try(&settings, NULL, &queues[i]));
+    }
+    for (int i = 0; i < 2; i++)
+    {
+        enumerators[i] = (ENUMERATOR){queues[i], queues[1 - i], 0};
+    }
     fill(queues[0], &buffer, 1);
     fill(queues[1], &buffer, 1);
     REQUIRE(pthread_barrier_init(&both_enumerate, NULL, 2) == 0);

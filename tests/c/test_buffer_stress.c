@@ -404,7 +404,8 @@ TEST(a_ring_that_deletes_when_full_drops_the_oldest_and_nothing_else)
         CHECK_EQUAL(first_present + count_present, ledger.PerMaker);
         dropped += ledger.PerMaker - seen;
     }
-    CHECK_EQUAL(present.Count, RING_SIZE);
+    /* A reader whose last Read waited for the ring until all was written took one of these. */
+    CHECK(present.Count <= RING_SIZE && present.Count + TAKERS >= RING_SIZE);
     CHECK_EQUAL(read + dropped + present.Count, written);
     /* Otherwise this has tested nothing. */
     CHECK(read > 0 && dropped > 0);
