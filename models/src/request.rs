@@ -28,8 +28,6 @@ pub const REMOVED: Reason = 3;
 pub enum Slip {
     /// Whom to tell is looked up after the transition, when the Request may be deleted.
     OwnerLookedUpLater,
-    /// A Request is deleted between its end and its completion.
-    DeletedBeforeTold,
     /// The removal of a Request that is not pending lets it be submitted once more.
     RemovedButIdle,
     /// What is to be left to a target is dropped when the target was faster.
@@ -42,9 +40,8 @@ pub enum Slip {
 }
 
 impl Slip {
-    pub const ALL: [Slip; 6] = [
+    pub const ALL: [Slip; 5] = [
         Slip::OwnerLookedUpLater,
-        Slip::DeletedBeforeTold,
         Slip::RemovedButIdle,
         Slip::LeftToNobody,
         Slip::UnmarkedInTheCallback,
@@ -83,8 +80,6 @@ struct Slot {
     holder: Holder,
     routine: bool,
     limbo: bool,
-    /// The completion has begun to run.
-    telling: bool,
     /// The handle is stale.
     gone: bool,
 }
@@ -96,6 +91,8 @@ struct Books {
     ticket: u64,
     submitted: bool,
     ended: bool,
+    /// The completion has begun to run.
+    told: bool,
     abandoned: bool,
     /// Somebody has the Request in order to complete it.
     held: bool,
@@ -143,7 +140,6 @@ impl<C: Checker> Request<C> {
             holder: terms.holder,
             routine: false,
             limbo: false,
-            telling: false,
             gone: false,
         };
         let books = Books { lives: 1, ..Books::default() };
@@ -269,15 +265,14 @@ impl<C: Checker> Request<C> {
     /// The program deletes the Request. False: it is pending, or deleted.
     pub fn delete(&self) -> bool {
         let deleted = self.with_open(|slot| {
-            let untold = slot.machine.as_is().is_completed() && !slot.telling;
-            if untold && !self.slips(Slip::DeletedBeforeTold) {
-                return false;
-            }
+            let is_completed = slot.machine.as_is().is_completed();
             let deleted = slot.machine.delete();
             if deleted {
                 let mut books = self.books();
                 let over = !books.submitted || books.ended;
                 books.check(over, "a pending Request is deleted");
+                let known = is_completed == books.ended;
+                books.check(known, "a Request that has ended is not completed when it is deleted");
                 books.deleted = true;
             }
             deleted
@@ -295,7 +290,6 @@ impl<C: Checker> Request<C> {
             let armed = slot.machine.rearm();
             self.check(armed || !due, "a Request that is not pending may not be armed");
             if armed {
-                slot.telling = false;
                 let fresh = !slot.machine.as_is().is_canceled();
                 let mut books = self.books();
                 books.check(fresh, "a Request is canceled by what canceled it before");
@@ -305,6 +299,7 @@ impl<C: Checker> Request<C> {
                 books.lives += 1;
                 books.submitted = false;
                 books.ended = false;
+                books.told = false;
                 books.canceled = false;
                 books.marked = false;
                 books.asked = false;
@@ -548,9 +543,13 @@ impl<C: Checker> Request<C> {
 
     /// Under the lock, with the transition. `early`: a cancellation ends it.
     fn end(&self, slot: &mut Slot, early: bool) -> Ended {
-        slot.telling = false;
         let abandoned = slot.machine.as_is().is_abandoned();
         let mut books = self.books();
+        let (once, there) = (!books.ended, !books.deleted);
+        books.check(once, "a Request ends twice");
+        books.check(there, "a deleted Request ends");
+        books.ended = true;
+        books.abandoned = abandoned;
         let free = !early || self.terms.sender == Sender::Stream || !books.callback_runs;
         books.check(free, "the sender's memory is his again while the callback uses it");
         let whole = !early || !books.answering;
@@ -564,16 +563,14 @@ impl<C: Checker> Request<C> {
     /// Runs the completion.
     fn tell(&self, ended: Option<Ended>) {
         let Some(Ended { abandoned }) = ended else { return };
-        let found = self.with_open(|slot| slot.telling = true).is_some();
+        let found = self.with_open(|_| ()).is_some();
         if !found && self.slips(Slip::OwnerLookedUpLater) {
             return;
         }
         let mut books = self.books();
-        let (once, there) = (!books.ended, !books.deleted);
-        books.check(once, "a Request ends twice");
-        books.check(there, "a deleted Request is completed");
-        books.ended = true;
-        books.abandoned = abandoned;
+        let once = !books.told;
+        books.check(once, "a completion runs twice");
+        books.told = true;
         let again = self.terms.sends_again && !abandoned && books.lives == 1 && !books.removed;
         drop(books);
         if abandoned {
@@ -625,11 +622,12 @@ impl<C: Checker> Request<C> {
         if self.claim() {
             self.complete();
         }
-        let (submitted, ended) = {
+        let (submitted, ended, told) = {
             let books = self.books();
-            (books.submitted, books.ended)
+            (books.submitted, books.ended, books.told)
         };
         self.check(!submitted || ended, "a Request never ends");
+        self.check(told == ended, "a Request ends, and its completion never runs");
         if ended {
             self.audit_end();
         }

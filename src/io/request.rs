@@ -153,8 +153,6 @@ pub struct Request {
     may_be_left: bool,
     /// Who has it, or had it last.
     holder: Holder,
-    /// The completion runs, or has run.
-    telling: bool,
     /// The completion has run.
     told: bool,
     waiters: u32,
@@ -517,10 +515,6 @@ impl Ref<Request> {
     }
 
     fn tell_program(&self, completion: Completion, outcome: Outcome) {
-        // From here on the program may delete the Request.
-        if let Ok(mut request) = self.lock() {
-            request.telling = true;
-        }
         let Completion { call, callback, context } = completion;
         frames::within(self.handle, Activity::Callback, || {
             call(callback, context, self.handle, outcome);
@@ -689,7 +683,6 @@ impl Request {
             limbo: [None, None],
             may_be_left: false,
             holder: Holder::Client,
-            telling: false,
             told: false,
             waiters: 0,
             timestamp: 0,
@@ -741,7 +734,7 @@ pub fn check_delete(handle: Handle) -> Result<(), Error> {
             "the Request belongs to the library",
         ));
     }
-    if request.machine.is_completed() && !request.telling || !request.machine.delete() {
+    if !request.machine.delete() {
         return Err(Error::misuse(
             Status::INVALID_DEVICE_STATE,
             "the Request is pending; cancel it and wait for its completion first",
