@@ -82,7 +82,7 @@ void DMF_ThreadedBufferQueue_EnqueueAtHead(DMFMODULE DmfModule, VOID* ClientBuff
  * As DMF_ThreadedBufferQueue_Enqueue, and waits until the work is done.
  *
  * Returns the status that the work callback set, or that DMF_ThreadedBufferQueue_WorkCompleted was given;
- * STATUS_CANCELLED (flushed, or the Module was deleted); STATUS_INVALID_PARAMETER;
+ * STATUS_CANCELLED (flushed, reused while it was pending, or the Module was deleted); STATUS_INVALID_PARAMETER;
  * STATUS_INSUFFICIENT_RESOURCES (nothing is enqueued); STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE (also
  * from the Module's own callback: misuse). Any other thread.
  */
@@ -110,12 +110,14 @@ NTSTATUS DMF_ThreadedBufferQueue_Fetch(DMFMODULE DmfModule, VOID** ClientBuffer,
 void DMF_ThreadedBufferQueue_Flush(DMFMODULE DmfModule);
 
 /**
- * Gives back a fetched buffer that was not enqueued; the cleanup callback sees it.
+ * Gives back a fetched buffer that was not enqueued; the cleanup callback sees it. If the work callback left it pending,
+ * who waits for that work gets STATUS_CANCELLED.
  *
  * Legal while the Module closes and after its delete: the buffer is freed. Misuse, and nothing changes: a
  * buffer that is not this queue's or not the Client's. Any thread.
  */
-void DMF_ThreadedBufferQueue_Reuse(DMFMODULE DmfModule, VOID* ClientBuffer);
+void DMF_ThreadedBufferQueue_Reuse(DMFMODULE DmfModule,
+                                   VOID* ClientBuffer);
 
 /**
  * Starts the thread; what is queued already is work.

@@ -213,7 +213,7 @@ fn enqueue_and_wait_at(
 /// As DMF_ThreadedBufferQueue_Enqueue, and waits until the work is done.
 ///
 /// Returns the status that the work callback set, or that DMF_ThreadedBufferQueue_WorkCompleted was given;
-/// STATUS_CANCELLED (flushed, or the Module was deleted); STATUS_INVALID_PARAMETER;
+/// STATUS_CANCELLED (flushed, reused while it was pending, or the Module was deleted); STATUS_INVALID_PARAMETER;
 /// STATUS_INSUFFICIENT_RESOURCES (nothing is enqueued); STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE (also
 /// from the Module's own callback: misuse). Any other thread.
 #[unsafe(export_name = "DMF_ThreadedBufferQueue_EnqueueAndWait")]
@@ -275,7 +275,8 @@ pub unsafe extern "C" fn flush(dmf_module: DMFMODULE) {
     })
 }
 
-/// Gives back a fetched buffer that was not enqueued; the cleanup callback sees it.
+/// Gives back a fetched buffer that was not enqueued; the cleanup callback sees it. If the work callback left it pending,
+/// who waits for that work gets STATUS_CANCELLED.
 ///
 /// Legal while the Module closes and after its delete: the buffer is freed. Misuse, and nothing changes: a
 /// buffer that is not this queue's or not the Client's. Any thread.

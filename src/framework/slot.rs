@@ -108,8 +108,19 @@ impl Side {
         }
         // As long as it is waited for: the slot may be another object's by now, whose lock is held by the calling
         // thread itself, or in a callback of whatever length.
-        let is_wanted = || self.handle.load(Ordering::Acquire) == handle.0;
-        self.lock.lock_while(is_wanted).ok_or_else(|| table::refused(handle))
+        let is_open = || self.handle.load(Ordering::Acquire) == handle.0;
+        if !is_open() {
+            return Err(table::refused(handle));
+        }
+        if let Some(held) = self.lock.lock_while(is_open) {
+            if is_open() {
+                return Ok(held);
+            }
+            // SAFETY: just taken.
+            unsafe { held.unlock() };
+        }
+        // Whether it is deleted by now, or about to be: the call came before.
+        Err(table::being_deleted())
     }
 }
 

@@ -108,13 +108,16 @@ pub fn refused(handle: Handle) -> Error {
             Status::INVALID_HANDLE,
             "the handle is not one, or names an object that was deleted",
         ),
-        tree::Existence::Closed => {
-            Error::new(Status::INVALID_DEVICE_STATE, "the object is being deleted")
-        }
+        tree::Existence::Closed => being_deleted(),
         tree::Existence::Open => {
             Error::misuse(Status::INVALID_HANDLE, "the handle names another kind of object")
         }
     }
+}
+
+#[cold]
+pub(super) fn being_deleted() -> Error {
+    Error::new(Status::INVALID_DEVICE_STATE, "the object is being deleted")
 }
 
 /// An object, locked.

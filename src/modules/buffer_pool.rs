@@ -119,6 +119,20 @@ impl Object for BufferPool {
     fn has_back(&self) -> bool {
         self.are_apart()
     }
+
+    /// A Sink's buffers are freed; their Sources count them no more.
+    fn close(&mut self, handle: Handle) {
+        let mut buffers = self.both().0.drain();
+        while let Some(buffer) = buffers.pop_front() {
+            let source = buffer.source();
+            drop(buffer);
+            if source != handle
+                && let Ok(mut end) = Ref::<BufferPool>::new(source).back()
+            {
+                end.parts().0.count_one_less();
+            }
+        }
+    }
 }
 
 impl Apart for Front {}

@@ -235,8 +235,9 @@ impl ThreadedBufferQueue {
         self.worker.cancel(false);
     }
 
+    /// Gives a buffer back. Work in it that the callback left pending is never done.
     pub fn reuse(&self, address: usize) -> Result<Option<Error>, Error> {
-        self.worker.queue.reuse_from_client(address)
+        self.work_completed(address, Status::CANCELLED)
     }
 
     /// Ends work that the callback left pending.
@@ -389,14 +390,17 @@ impl Worker {
         true
     }
 
-    /// Tells who waits for the buffer, and reuses it.
+    /// Tells all who wait for the work in the buffer (one who enqueued it, and those who did so again while it was
+    /// pending), and reuses it.
     fn complete(&self, buffer: Buffer, status: Status) {
         let address = buffer.view().buffer.as_ptr().addr();
         let mut state = self.state.lock();
-        let waiting =
-            state.waiting.iter_mut().find(|one| one.address == address && one.status.is_none());
-        if let Some(waiting) = waiting {
-            waiting.status = Some(status);
+        let mut is_waited_for = false;
+        for waiting in state.waiting.iter_mut().filter(|one| one.address == address) {
+            waiting.status.get_or_insert(status);
+            is_waited_for = true;
+        }
+        if is_waited_for {
             self.changed.notify_all();
         }
         drop(state);

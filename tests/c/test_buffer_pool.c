@@ -956,6 +956,37 @@ TEST(a_source_whose_buffers_a_sink_has_all_freed_is_just_empty)
     }
 }
 
+TEST(a_source_counts_buffers_no_more_that_a_sink_has_freed)
+{
+    DMFMODULE source = source_create_sized(2, 1, BUFFER_SIZE, CONTEXT_SIZE), sink = sink_create();
+    VOID* buffers[5];
+
+    for (int i = 0; i < 5; i++)
+    {
+        buffers[i] = buffer_get(source);
+    }
+    for (int i = 0; i < 3; i++)
+    {
+        DMF_BufferPool_Put(sink, buffers[i]);
+    }
+    WdfObjectDelete(sink);
+    /* Two are left, as many as were configured. */
+    DMF_BufferPool_Put(source, buffers[3]);
+    DMF_BufferPool_Put(source, buffers[4]);
+    CHECK_EQUAL(DMF_BufferPool_Count(source), 2);
+    for (int i = 0; i < 3; i++)
+    {
+        buffers[i] = buffer_get(source);
+    }
+    for (int i = 0; i < 3; i++)
+    {
+        DMF_BufferPool_Put(source, buffers[i]);
+    }
+    CHECK_EQUAL(DMF_BufferPool_Count(source), 2);
+    CHECK_MISUSE(0);
+    WdfObjectDelete(source);
+}
+
 TEST(a_sink_that_outlives_the_source_frees_its_buffers)
 {
     DMFMODULE source = source_create(4), sink = sink_create();
@@ -1253,6 +1284,7 @@ int main(void)
     RUN(a_sink_keeps_buffers_whose_source_is_deleted);
     RUN(deleting_a_sink_frees_the_buffers_in_it);
     RUN(a_source_whose_buffers_a_sink_has_all_freed_is_just_empty);
+    RUN(a_source_counts_buffers_no_more_that_a_sink_has_freed);
     RUN(a_sink_that_outlives_the_source_frees_its_buffers);
     RUN(every_method_refuses_a_handle_that_is_no_pool);
     RUN(threads_share_a_source_and_no_buffer);

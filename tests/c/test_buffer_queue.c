@@ -1160,6 +1160,89 @@ TEST(two_enumerations_that_delete_each_others_queue_both_end)
     CHECK_MISUSE(2);
 }
 
+typedef struct
+{
+    DMFMODULE Queue;
+    VOID* Buffer; /* to be enqueued, or NULL */
+    atomic_bool Begun;
+    NTSTATUS Got;
+} COMER;
+
+static atomic_bool somebody_enumerates, enumeration_may_end;
+
+static BufferPool_EnumerationDispositionType StayInside(DMFMODULE DmfModule, VOID* ClientBuffer,
+                                                        VOID* ClientBufferContext, VOID* ClientDriverCallbackContext)
+{
+    UNREFERENCED_PARAMETER(DmfModule);
+    UNREFERENCED_PARAMETER(ClientBuffer);
+    UNREFERENCED_PARAMETER(ClientBufferContext);
+    UNREFERENCED_PARAMETER(ClientDriverCallbackContext);
+    atomic_store(&somebody_enumerates, true);
+    EVENTUALLY(atomic_load(&enumeration_may_end));
+    return BufferPool_EnumerationDisposition_StopEnumeration;
+}
+
+static void* stays_inside(void* argument)
+{
+    DMF_BufferQueue_Enumerate(((COMER*)argument)->Queue, StayInside, NULL, NULL, NULL);
+    return NULL;
+}
+
+static void* comes_too_late(void* argument)
+{
+    COMER* comer = argument;
+    VOID* buffer = NULL;
+
+    atomic_store(&comer->Begun, true);
+    if (comer->Buffer != NULL)
+    {
+        DMF_BufferQueue_Enqueue(comer->Queue, comer->Buffer);
+        comer->Got = DMF_LastStatusGet();
+    }
+    else
+    {
+        comer->Got = DMF_BufferQueue_Dequeue(comer->Queue, &buffer, NULL);
+    }
+    return NULL;
+}
+
+static void* deletes_the_queue(void* argument)
+{
+    WdfObjectDelete(((COMER*)argument)->Queue);
+    return NULL;
+}
+
+TEST(who_waits_for_the_queue_while_it_is_deleted_has_done_nothing_wrong)
+{
+    for (int dequeues = 0; dequeues < 2; dequeues++)
+    {
+        DMFMODULE queue = queue_create(2);
+        VOID* enqueued = buffer_fetch(queue, 1);
+        VOID* kept = buffer_fetch(queue, 2);
+        COMER comer = {.Queue = queue, .Buffer = dequeues ? NULL : kept, .Got = STATUS_INTERNAL_ERROR};
+        pthread_t threads[3];
+
+        DMF_BufferQueue_Enqueue(queue, enqueued);
+        atomic_store(&somebody_enumerates, false);
+        atomic_store(&enumeration_may_end, false);
+        REQUIRE(pthread_create(&threads[0], NULL, stays_inside, &comer) == 0);
+        EVENTUALLY(atomic_load(&somebody_enumerates));
+        REQUIRE(pthread_create(&threads[1], NULL, comes_too_late, &comer) == 0);
+        EVENTUALLY(atomic_load(&comer.Begun));
+        harness_sleep_milliseconds(50);
+        REQUIRE(pthread_create(&threads[2], NULL, deletes_the_queue, &comer) == 0);
+        harness_sleep_milliseconds(50);
+        atomic_store(&enumeration_may_end, true);
+        for (int i = 0; i < 3; i++)
+        {
+            pthread_join(threads[i], NULL);
+        }
+        CHECK_STATUS(comer.Got, STATUS_INVALID_DEVICE_STATE);
+        DMF_BufferQueue_Reuse(queue, kept);
+        CHECK_MISUSE(0);
+    }
+}
+
 /* --------------------------------------------------------------------------------------------------- timers */
 
 typedef struct
@@ -1746,6 +1829,7 @@ int main(void)
     RUN(fetch_reuse_and_context_get_work_inside_an_enumeration);
     RUN(a_queue_cannot_be_deleted_inside_its_enumeration);
     RUN(two_enumerations_that_delete_each_others_queue_both_end);
+    RUN(who_waits_for_the_queue_while_it_is_deleted_has_done_nothing_wrong);
     RUN(when_the_time_is_up_the_callback_gets_the_buffer_and_the_queue);
     RUN(enqueue_with_timer_adds_at_the_tail);
     RUN(work_that_is_dequeued_in_time_keeps_its_callback_silent);

@@ -1002,6 +1002,46 @@ TEST(who_waits_for_pending_work_gets_the_status_of_work_completed)
     WdfObjectDelete(queue);
 }
 
+TEST(who_waits_for_pending_work_is_told_when_its_buffer_is_reused)
+{
+    DMFMODULE queue = queue_create_started(1);
+    Waiter waiter;
+
+    waiter_start(&waiter, queue, work_that_pends(1));
+    EVENTUALLY(atomic_load(&saw.Works) == 1);
+    DMF_ThreadedBufferQueue_Reuse(queue, saw.Buffer);
+    EVENTUALLY(atomic_load(&waiter.Done));
+    CHECK_EQUAL(atomic_load(&saw.Cleanups), 1);
+    /* Who waits for the same buffer later has an answer of his own. */
+    Work work = work_of(2);
+    work.Status = STATUS_NOT_SUPPORTED;
+    CHECK_STATUS(enqueue_and_wait(queue, work), STATUS_NOT_SUPPORTED);
+    waiter_join(&waiter);
+    CHECK_STATUS(waiter.Got, STATUS_CANCELLED);
+    check_buffers(queue, 1);
+    CHECK_MISUSE(0);
+    WdfObjectDelete(queue);
+}
+
+TEST(all_who_wait_for_the_work_in_a_buffer_are_told)
+{
+    DMFMODULE queue = queue_create_started(1);
+    Work work = work_of(2);
+    Waiter waiter;
+
+    waiter_start(&waiter, queue, work_that_pends(1));
+    EVENTUALLY(atomic_load(&saw.Works) == 1);
+    work.Status = STATUS_NOT_SUPPORTED;
+    memcpy(saw.Buffer, &work, sizeof(work));
+    CHECK_STATUS(DMF_ThreadedBufferQueue_EnqueueAndWait(queue, saw.Buffer), STATUS_NOT_SUPPORTED);
+    EVENTUALLY(atomic_load(&waiter.Done));
+    waiter_join(&waiter);
+    CHECK_STATUS(waiter.Got, STATUS_NOT_SUPPORTED);
+    check_buffers(queue, 1);
+    CHECK_MISUSE(0);
+    WdfObjectDelete(queue);
+}
+
 typedef struct
 {
     DMFMODULE Queue;
@@ -1754,6 +1794,8 @@ int main(void)
     RUN(after_pending_work_nothing_is_taken_until_the_next_enqueue);
     RUN(the_next_enqueue_goes_on_though_work_is_still_pending);
     RUN(who_waits_for_pending_work_gets_the_status_of_work_completed);
+    RUN(who_waits_for_pending_work_is_told_when_its_buffer_is_reused);
+    RUN(all_who_wait_for_the_work_in_a_buffer_are_told);
     RUN(work_completed_may_come_before_the_callback_has_said_pending);
     RUN(work_completed_on_what_is_not_pending_is_reported);
     RUN(work_is_completed_only_once);
