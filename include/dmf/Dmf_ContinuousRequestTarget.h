@@ -160,7 +160,8 @@ void DMF_ContinuousRequestTarget_Stop(DMFMODULE DmfModule);
 
 /**
  * Stops streaming and waits until every callback has returned; it never waits for the device. From
- * inside a callback of the stream: misuse, behaves as DMF_ContinuousRequestTarget_Stop.
+ * inside a callback of the stream, or a cancel routine that stopping it has called: misuse, behaves as
+ * DMF_ContinuousRequestTarget_Stop.
  * Any thread. Source: Dmf_ContinuousRequestTarget.md, StopAndWait.
  */
 void DMF_ContinuousRequestTarget_StopAndWait(DMFMODULE DmfModule);

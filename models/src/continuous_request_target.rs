@@ -25,10 +25,12 @@ pub trait Client: Send + Sync {
 /// Callbacks run where Requests complete.
 pub mod passive {
     use crate::framework::buffer::Buffer;
+    use crate::framework::memory::Shared;
     use crate::io::request::Outcome;
+    use crate::io::target::Core;
 
     pub enum Completed {
-        Lane { lane: usize, outcome: Outcome, output: Option<Buffer> },
+        Lane { lane: usize, outcome: Outcome, output: Option<Buffer>, target: Option<Shared<Core>> },
     }
 
     pub enum PassiveLane {}

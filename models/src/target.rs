@@ -67,8 +67,12 @@ impl Core {
         state.streams -= 1;
     }
 
-    pub fn count(&self, _operation: Operation, _outcome: Outcome) {
+    pub fn count(&self, _operation: Operation, _sent: usize, _outcome: Outcome) {
         self.0.lock().counted += 1;
+    }
+
+    pub fn tells_later(&self) {
+        unreachable!("no stream of the models is passive");
     }
 
     /// The oldest Request, for a thread of the target's to work on.

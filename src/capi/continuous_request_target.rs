@@ -342,7 +342,8 @@ pub unsafe extern "C" fn stop(dmf_module: DMFMODULE) {
 }
 
 /// Stops streaming and waits until every callback has returned; it never waits for the device. From
-/// inside a callback of the stream: misuse, behaves as DMF_ContinuousRequestTarget_Stop.
+/// inside a callback of the stream, or a cancel routine that stopping it has called: misuse, behaves as
+/// DMF_ContinuousRequestTarget_Stop.
 /// Any thread. Source: Dmf_ContinuousRequestTarget.md, StopAndWait.
 #[unsafe(export_name = "DMF_ContinuousRequestTarget_StopAndWait")]
 pub unsafe extern "C" fn stop_and_wait(dmf_module: DMFMODULE) {

@@ -42,9 +42,9 @@ pub struct DMF_IO_TARGET_STATISTICS {
     pub requests_failed: ULONGLONG,
     /// Requests that ended with STATUS_CANCELLED.
     pub requests_canceled: ULONGLONG,
-    /// Bytes that came from the target.
+    /// Bytes that came from the target: read, and the output of control codes.
     pub bytes_in: ULONGLONG,
-    /// Bytes that went to the target.
+    /// Bytes that went to the target: written, and the input of control codes that it answered with success.
     pub bytes_out: ULONGLONG,
     /// Reports that this library dropped, since nobody asked for them in time.
     pub reports_dropped: ULONGLONG,
@@ -175,7 +175,8 @@ impl Removal for OnRemoval {
 }
 
 /// Sets a callback that is called once when the target's device is gone: after the last report was delivered
-/// and every pending Request has ended with STATUS_DEVICE_NOT_CONNECTED. NULL takes it back.
+/// and every pending Request has ended with STATUS_DEVICE_NOT_CONNECTED, and the callbacks have returned that were
+/// told so, on passive threads, too. NULL takes it back.
 ///
 /// It runs on the thread that serves the target, without a lock, or on the calling thread at once if the device
 /// is known to be gone. A HID device is watched whether somebody reads it or not (with DMF_HID_WAIT=slices, and

@@ -31,7 +31,8 @@ fn of_text(text: &str) -> Status {
         return Status::INVALID_PARAMETER;
     }
     if let Some(errno) = errno_in(text) {
-        return of_errno(errno);
+        let is_opening = text.contains("failed to open device");
+        return if is_opening { of_path_errno(errno) } else { of_errno(errno) };
     }
     if names_an_errno(text) {
         return Status::UNSUCCESSFUL;
@@ -89,6 +90,15 @@ const NAMES: &[(&str, i32)] = &[
     ("ESHUTDOWN", libc::ESHUTDOWN),
 ];
 
+/// The status of an errno of opening a path, which may name anything.
+fn of_path_errno(errno: i32) -> Status {
+    match errno {
+        libc::ENOTDIR | libc::ELOOP | libc::ENAMETOOLONG => Status::OBJECT_NAME_NOT_FOUND,
+        libc::EISDIR | libc::ETXTBSY | libc::ENXIO => Status::INVALID_PARAMETER,
+        errno => of_errno(errno),
+    }
+}
+
 /// The status of an errno of a HID operation.
 pub fn of_errno(errno: i32) -> Status {
     match errno {
@@ -127,6 +137,19 @@ mod tests {
                 "failed to open device with path /dev/hidraw9: No such file or directory (os error 2)",
                 Status::OBJECT_NAME_NOT_FOUND,
             ),
+            (
+                "failed to open device with path /dev/null/x: Not a directory (os error 20)",
+                Status::OBJECT_NAME_NOT_FOUND,
+            ),
+            (
+                "failed to open device with path /tmp: Is a directory (os error 21)",
+                Status::INVALID_PARAMETER,
+            ),
+            (
+                "failed to open device with path /dev/tty: No such device or address (os error 6)",
+                Status::INVALID_PARAMETER,
+            ),
+            ("ioctl (GFEATURE): ENXIO: No such device or address", Status::DEVICE_NOT_CONNECTED),
             (
                 "ioctl(GRDESCSIZE) error for /dev/null, not a HIDRAW device?: ENOTTY: Not a typewriter",
                 Status::INVALID_PARAMETER,

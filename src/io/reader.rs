@@ -130,6 +130,7 @@ enum Task {
     Backlog,
     Work(Claim),
     Announce,
+    TellRemoval,
 }
 
 impl Drive {
@@ -162,8 +163,9 @@ impl Drive {
 
     fn perform<'a>(&mut self, core: &'a Core, task: Task) -> Step<'a> {
         match task {
-            Task::Announce => {
-                core.announce_removal();
+            Task::Announce => core.announce_removal(),
+            Task::TellRemoval => {
+                core.tell_removal();
                 return Step::Over;
             }
             Task::Work(claim) => core.device.perform(core, Some(&mut *self.source), claim),
@@ -181,7 +183,8 @@ impl Drive {
     /// An error: nothing before that moment, or before something changes.
     fn next_task(&mut self, core: &Core, state: &mut State) -> Result<Task, Option<Instant>> {
         if state.announced {
-            return Err(None);
+            let is_last = state.untold == 0 && !state.removal_told;
+            return if is_last { Ok(Task::TellRemoval) } else { Err(None) };
         }
         let wanted = state.is_wanted();
         if wanted
@@ -200,7 +203,9 @@ impl Drive {
             return Ok(Task::Backlog);
         }
         if state.removed {
-            if state.starting == 0 && (state.backlog.is_empty() || !wanted) {
+            // Who is still to be told of a report may ask for more.
+            let is_quiet = state.starting == 0 && state.untold == 0;
+            if is_quiet && (state.backlog.is_empty() || !wanted) {
                 state.backlog.clear();
                 state.announced = true;
                 return Ok(Task::Announce);

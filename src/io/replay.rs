@@ -48,7 +48,9 @@ fn in_file(path: &Path, error: Error) -> Error {
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
     let failed = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => fail!(OBJECT_NAME_NOT_FOUND, "{}: no such file", path.display()),
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => {
+            fail!(OBJECT_NAME_NOT_FOUND, "{}: no such file", path.display())
+        }
         ErrorKind::PermissionDenied => {
             fail!(ACCESS_DENIED, "{}: no permission to read the file", path.display())
         }

@@ -41,6 +41,17 @@ pub struct Sent {
     pub output: Span,
 }
 
+impl Sent {
+    /// What the target gets of it: a read has no input, a write no output.
+    pub fn used(self) -> Self {
+        match self.operation {
+            Operation::Read => Self { input: Span::EMPTY, ..self },
+            Operation::Write => Self { output: Span::EMPTY, ..self },
+            Operation::Ioctl(_) | Operation::InternalIoctl(_) => self,
+        }
+    }
+}
+
 /// A submission of a Request that is sent again and again.
 #[derive(Clone, Copy)]
 pub struct Round {

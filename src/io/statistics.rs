@@ -1,7 +1,6 @@
 //! What a target counts, as `DMF_IO_TARGET_STATISTICS` shows it. The target's own thread has counters of
 //! its own, which nobody else changes: it counts without an atomic addition.
 
-use super::request::Outcome;
 use crate::framework::status::Status;
 use crate::framework::sync::{AtomicU64, Ordering};
 
@@ -27,6 +26,13 @@ struct Ends {
     bytes_out: AtomicU64,
 }
 
+/// What a Request has transferred.
+#[derive(Clone, Copy)]
+pub struct Bytes {
+    pub read: usize,
+    pub written: usize,
+}
+
 /// What was counted up to now.
 pub struct Counted {
     pub completed: u64,
@@ -41,19 +47,20 @@ pub struct Counted {
 impl Statistics {
     /// Counts how a Request ended, and what it has transferred.
     #[inline]
-    pub fn count_end(&self, is_own_thread: bool, is_output: bool, outcome: Outcome) {
+    pub fn count_end(&self, is_own_thread: bool, bytes: Bytes, status: Status) {
         let ends = if is_own_thread { &self.own } else { &self.others };
-        let bytes = if is_output { &ends.bytes_out } else { &ends.bytes_in };
-        let requests = match outcome.status {
+        let requests = match status {
             Status::CANCELLED => &ends.canceled,
             status if status.is_success() => &ends.completed,
             _ => &ends.failed,
         };
-        for (counter, count) in [(bytes, outcome.information as u64), (requests, 1)] {
+        let Bytes { read, written } = bytes;
+        let counts = [(&ends.bytes_in, read), (&ends.bytes_out, written), (requests, 1)];
+        for (counter, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
             if is_own_thread {
-                add_alone(counter, count);
+                add_alone(counter, count as u64);
             } else {
-                counter.fetch_add(count, Ordering::Relaxed);
+                counter.fetch_add(count as u64, Ordering::Relaxed);
             }
         }
     }
@@ -108,10 +115,9 @@ mod tests {
         let statistics = Statistics::default();
         let count = |is_own_thread| {
             for status in [Status::SUCCESS, Status::UNSUCCESSFUL, Status::CANCELLED] {
-                for is_output in [false, true] {
+                for bytes in [Bytes { read: 3, written: 0 }, Bytes { read: 0, written: 3 }] {
                     for _ in 0..TIMES {
-                        let outcome = Outcome { status, information: 3 };
-                        statistics.count_end(is_own_thread, is_output, outcome);
+                        statistics.count_end(is_own_thread, bytes, status);
                     }
                 }
             }

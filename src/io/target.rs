@@ -14,7 +14,7 @@ use super::queue::{HeldRequests, RequestQueue};
 use super::report_descriptor::Layout;
 use super::request::{Claim, Operation, Outcome, Request, Round, Teller};
 use super::request_state::Holder;
-use super::statistics::Statistics;
+use super::statistics::{Bytes, Statistics};
 use crate::framework::deletion;
 use crate::framework::guarded::{Guarded, Inside, Level, Signal};
 use crate::framework::handle::{Handle, Kind};
@@ -166,10 +166,12 @@ pub struct State {
     pub removed: bool,
     /// Everybody has been told that the device is gone.
     pub announced: bool,
+    /// Requests that have ended, and whose Client is still to be told, on another thread.
+    pub untold: usize,
     /// Who is told last.
     removal: Option<Box<dyn Removal>>,
     /// His time has come.
-    removal_told: bool,
+    pub removal_told: bool,
     /// Nobody has wanted reports since then. Whoever takes it forgets what was kept meanwhile.
     pub paused: Option<Instant>,
     /// A read is being completed on the target's thread, and no stream has stopped since: who asks for
@@ -257,6 +259,7 @@ impl Core {
                     closed: false,
                     removed: false,
                     announced: false,
+                    untold: 0,
                     removal: None,
                     removal_told: false,
                     paused: Some(Instant::now()),
@@ -550,14 +553,28 @@ impl Core {
         }
     }
 
-    /// The device has nothing more to give: ends what is pending, and tells.
+    /// A Request of this target has ended, and its Client is told later, on another thread: until
+    /// [`Core::has_told`].
+    pub fn tells_later(&self) {
+        self.state.lock().untold += 1;
+    }
+
+    pub fn has_told(&self) {
+        let mut state = self.state.lock();
+        state.untold -= 1;
+        if state.untold == 0 && state.removed {
+            self.stir(state);
+        }
+    }
+
+    /// The device has nothing more to give: ends what is pending.
     pub(super) fn announce_removal(&self) {
         self.end_all(Status::DEVICE_NOT_CONNECTED);
         self.cancel_held(Status::DEVICE_NOT_CONNECTED);
-        self.tell_removal();
     }
 
-    fn tell_removal(&self) {
+    /// Everybody else has been told.
+    pub(super) fn tell_removal(&self) {
         let removal = {
             let mut state = self.state.lock();
             state.removal_told = true;
@@ -568,11 +585,19 @@ impl Core {
         }
     }
 
-    /// Counts how a Request of this target ended.
+    /// Counts how a Request of this target ended, whose input had `sent` bytes.
     #[inline(always)]
-    pub fn count(&self, operation: Operation, outcome: Outcome) {
-        let is_output = self.device.is_output(operation);
-        self.statistics.count_end(self.is_own_thread(), is_output, outcome);
+    pub fn count(&self, operation: Operation, sent: usize, outcome: Outcome) {
+        let bytes = match operation {
+            _ if self.device.is_output(operation) => {
+                Bytes { read: 0, written: outcome.information }
+            }
+            Operation::Ioctl(_) | Operation::InternalIoctl(_) if outcome.status.is_success() => {
+                Bytes { read: outcome.information, written: sent }
+            }
+            _ => Bytes { read: outcome.information, written: 0 },
+        };
+        self.statistics.count_end(self.is_own_thread(), bytes, outcome.status);
         if !outcome.status.is_success() {
             // It may have been the last one that wanted reports; the queue does not see it leave.
             self.stir(self.state.lock());

@@ -149,6 +149,9 @@ TEST(a_read_ends_with_its_output_only)
     CHECK_POINTER(send.OutputBuffer, send.Out);
     CHECK_EQUAL(send.OutputBytes, OUT_SIZE);
     CHECK_EQUAL(target.RequestType, READ);
+    CHECK(target.InputBuffer == NULL);
+    CHECK_EQUAL(target.InputLength, 0);
+    CHECK_EQUAL(target.OutputLength, OUT_SIZE);
     fixture_delete(&fixture);
 }
 
@@ -166,6 +169,10 @@ TEST(a_write_ends_with_its_input_only)
     CHECK_EQUAL(send.OutputBytes, 0);
     CHECK_EQUAL(target.RequestType, WRITE);
     CHECK_ALL_BYTES(target.Input, 0x11, IN_SIZE);
+    CHECK_EQUAL(target.InputLength, IN_SIZE);
+    CHECK(target.OutputBuffer == NULL);
+    CHECK_EQUAL(target.OutputLength, 0);
+    CHECK_ALL_BYTES(send.Out, 0, OUT_SIZE);
     fixture_delete(&fixture);
 }
 
@@ -1279,6 +1286,7 @@ TEST(streams_of_control_codes_have_input_and_output)
 
     for (int i = 0; i < 2; i++)
     {
+        DMF_IO_TARGET_STATISTICS statistics;
         FIXTURE fixture = stream_create(types[i], 2, CLIENT_TARGET_COMPLETES);
 
         REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Start(fixture.Module));
@@ -1294,7 +1302,93 @@ TEST(streams_of_control_codes_have_input_and_output)
         CHECK_EQUAL(seen.InputLength, IN_SIZE);
         CHECK_EQUAL(seen.OutputLength, OUT_SIZE);
         CHECK_ALL_BYTES(seen.Input, 0x33, IN_SIZE);
+        memset(&statistics, 0, sizeof(statistics));
+        statistics.Size = sizeof(statistics);
+        CHECK_SUCCESS(DMF_IoTarget_StatisticsGet(target.Target, &statistics));
+        CHECK_EQUAL(statistics.BytesIn, statistics.RequestsCompleted * OUT_SIZE);
+        CHECK_EQUAL(statistics.BytesOut, statistics.RequestsCompleted * IN_SIZE);
         fixture_delete(&fixture);
+    }
+}
+
+TEST(a_stream_shows_no_more_bytes_than_a_buffer_has)
+{
+    FIXTURE fixture = stream_create(READ, 2, CLIENT_TARGET_COMPLETES);
+
+    target.Information = 100 * OUT_SIZE;
+    REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Start(fixture.Module));
+    EVENTUALLY(CALLS() > 5);
+    DMF_ContinuousRequestTarget_StopAndWait(fixture.Module);
+    CHECK_EQUAL(stream.LastBytes, OUT_SIZE);
+    fixture_delete(&fixture);
+}
+
+/* A target whose cancel routine waits for the stream that is being stopped. */
+static DMFMODULE stopped_stream;
+static atomic_uint held_requests, stopping_routines;
+
+static VOID StopsTheStream(WDFREQUEST Request)
+{
+    atomic_fetch_add(&stopping_routines, 1);
+    WdfRequestComplete(Request, STATUS_CANCELLED);
+    DMF_ContinuousRequestTarget_StopAndWait(stopped_stream);
+}
+
+static NTSTATUS HoldsRequests(WDFIOTARGET Target, WDFREQUEST Request, ContinuousRequestTarget_RequestType RequestType,
+                              ULONG Ioctl, VOID* InputBuffer, size_t InputLength, VOID* OutputBuffer,
+                              size_t OutputLength, ULONG_PTR* Information, VOID* Context)
+{
+    NTSTATUS status = WdfRequestMarkCancelableEx(Request, StopsTheStream);
+
+    UNREFERENCED_PARAMETER(Target);
+    UNREFERENCED_PARAMETER(RequestType);
+    UNREFERENCED_PARAMETER(Ioctl);
+    UNREFERENCED_PARAMETER(InputBuffer);
+    UNREFERENCED_PARAMETER(InputLength);
+    UNREFERENCED_PARAMETER(OutputBuffer);
+    UNREFERENCED_PARAMETER(OutputLength);
+    UNREFERENCED_PARAMETER(Information);
+    UNREFERENCED_PARAMETER(Context);
+    atomic_fetch_add(&held_requests, 1);
+    return NT_SUCCESS(status) ? STATUS_PENDING : status;
+}
+
+TEST(a_cancel_routine_that_waits_for_its_stream_waits_for_nothing)
+{
+    for (int way = 0; way < 3; way++)
+    {
+        DMF_CONFIG_ContinuousRequestTarget config;
+        DMF_MODULE_ATTRIBUTES attributes;
+        WDFDEVICE device = NULL;
+        WDFIOTARGET held = NULL;
+
+        atomic_store(&held_requests, 0);
+        atomic_store(&stopping_routines, 0);
+        stream_configure(&config, &attributes, READ, 2);
+        attributes.ModuleConfigPointer = &config;
+        REQUIRE_SUCCESS(DMF_Device_Create(NULL, &device));
+        REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Create(device, &attributes, NULL, &stopped_stream));
+        REQUIRE_SUCCESS(DMF_IoTarget_ClientCreate(device, HoldsRequests, NULL, &held));
+        REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(stopped_stream, held));
+        REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Start(stopped_stream));
+        EVENTUALLY(atomic_load(&held_requests) == 2);
+        alarm(20);
+        switch (way)
+        {
+        case 0:
+            DMF_ContinuousRequestTarget_Stop(stopped_stream);
+            break;
+        case 1:
+            DMF_ContinuousRequestTarget_StopAndWait(stopped_stream);
+            break;
+        default:
+            CHECK_SUCCESS(DMF_Device_D0Exit(device));
+        }
+        alarm(0);
+        CHECK_EQUAL(atomic_load(&stopping_routines), 2);
+        EVENTUALLY(DMF_ContinuousRequestTarget_StreamingCountGet(stopped_stream) == 0);
+        CHECK_MISUSE(2);
+        WdfObjectDelete(device);
     }
 }
 
@@ -2086,17 +2180,18 @@ TEST(statistics_of_a_client_target_count_every_end)
 {
     FIXTURE fixture = fixture_create(CLIENT_TARGET_COMPLETES);
     DMF_IO_TARGET_STATISTICS statistics;
-    SEND sends[5];
+    SEND sends[6];
 
     target.FailNumber = 3;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
     {
+        static const ContinuousRequestTarget_RequestType types[] = {READ, WRITE, READ, IOCTL};
         send_clear(&sends[i]);
-        CHECK_SUCCESS(send_of_type(fixture.Module, &sends[i], i == 1 ? WRITE : READ, 0));
+        CHECK_SUCCESS(send_of_type(fixture.Module, &sends[i], types[i], 0));
         CHECK_SENT(&sends[i], i == 2 ? STATUS_UNSUCCESSFUL : STATUS_SUCCESS);
     }
     client_target_answer(&target, CLIENT_TARGET_PENDS_CANCELABLE);
-    for (int i = 3; i < 5; i++)
+    for (int i = 4; i < 6; i++)
     {
         send_clear(&sends[i]);
         CHECK_SUCCESS(send_with_id(fixture.Module, &sends[i]));
@@ -2107,11 +2202,11 @@ TEST(statistics_of_a_client_target_count_every_end)
     memset(&statistics, 0, sizeof(statistics));
     statistics.Size = sizeof(statistics);
     REQUIRE_SUCCESS(DMF_IoTarget_StatisticsGet(target.Target, &statistics));
-    CHECK_EQUAL(statistics.RequestsCompleted, 2);
+    CHECK_EQUAL(statistics.RequestsCompleted, 3);
     CHECK_EQUAL(statistics.RequestsFailed, 1);
     CHECK_EQUAL(statistics.RequestsCanceled, 2);
-    CHECK_EQUAL(statistics.BytesIn, OUT_SIZE);
-    CHECK_EQUAL(statistics.BytesOut, IN_SIZE);
+    CHECK_EQUAL(statistics.BytesIn, 2 * OUT_SIZE);
+    CHECK_EQUAL(statistics.BytesOut, 2 * IN_SIZE);
     CHECK_EQUAL(statistics.ReportsDropped, 0);
     fixture_delete(&fixture);
 }
@@ -2201,6 +2296,8 @@ int main(void)
     RUN(the_callback_of_a_send_at_passive_level_may_delete_the_module);
     RUN(a_stream_of_writes_sends_what_the_client_fills_in);
     RUN(streams_of_control_codes_have_input_and_output);
+    RUN(a_stream_shows_no_more_bytes_than_a_buffer_has);
+    RUN(a_cancel_routine_that_waits_for_its_stream_waits_for_nothing);
     RUN(a_stream_of_reads_asks_for_no_input);
     RUN(control_codes_may_stream_without_input_or_without_output);
     RUN(the_size_that_the_client_sets_is_what_is_sent);

@@ -424,6 +424,39 @@ TEST(a_path_that_is_not_utf_8_does_no_harm)
     WdfObjectDelete(device);
 }
 
+TEST(a_path_that_leads_to_no_device_says_what_is_wrong_with_it)
+{
+    char* deep = malloc(8192);
+    const struct
+    {
+        const char* Path;
+        NTSTATUS Status;
+    } paths[] = {
+        {"/nonexistent", STATUS_OBJECT_NAME_NOT_FOUND}, {"/dev/null/below", STATUS_OBJECT_NAME_NOT_FOUND},
+        {deep, STATUS_OBJECT_NAME_NOT_FOUND},           {"/", STATUS_INVALID_PARAMETER},
+        {"/dev/null", STATUS_INVALID_PARAMETER},        {"/proc/self/exe", STATUS_INVALID_PARAMETER},
+    };
+    WDFDEVICE device = NULL;
+    WDFIOTARGET target = NULL;
+    DMF_HID_OPEN_PARAMS parameters;
+
+    REQUIRE(deep != NULL);
+    memset(deep, 'x', 8191);
+    deep[0] = '/';
+    deep[8191] = 0;
+    REQUIRE_SUCCESS(DMF_Device_Create(NULL, &device));
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+    {
+        DMF_HID_OPEN_PARAMS_INIT(&parameters);
+        parameters.Path = paths[i].Path;
+        CHECK_STATUS(DMF_IoTarget_HidOpen(device, &parameters, &target), paths[i].Status);
+        CHECK_STATUS(DMF_IoTarget_ReplayOpen(device, paths[i].Path, NULL, &target), paths[i].Status);
+        CHECK(target == NULL);
+    }
+    WdfObjectDelete(device);
+    free(deep);
+}
+
 /* -------------------------------------------------------------------------------------------------- names */
 
 TEST(every_status_has_its_name)
@@ -507,6 +540,7 @@ int main(int argc, char** argv)
     RUN(a_thread_without_failure_has_an_empty_message);
     RUN(a_very_long_path_does_no_harm);
     RUN(a_path_that_is_not_utf_8_does_no_harm);
+    RUN(a_path_that_leads_to_no_device_says_what_is_wrong_with_it);
     RUN(every_status_has_its_name);
     RUN(a_status_that_nobody_knows_has_a_name_too);
     RUN(the_library_has_the_headers_version);

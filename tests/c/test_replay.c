@@ -22,6 +22,7 @@ static struct
     UCHAR Bytes[256][16];
     size_t Sizes[256];
     ULONG OutOfOrder; /* for numbered recordings that play once */
+    int SlowMilliseconds; /* that the callback takes */
     double Last;
 } played = {.Lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -32,6 +33,7 @@ static ContinuousRequestTarget_BufferDisposition ReportArrived(DMFMODULE DmfModu
 {
     UNREFERENCED_PARAMETER(DmfModule);
     UNREFERENCED_PARAMETER(ClientBufferContextOutput);
+    harness_sleep_milliseconds(played.SlowMilliseconds);
     pthread_mutex_lock(&played.Lock);
     if (!NT_SUCCESS(CompletionStatus))
     {
@@ -65,7 +67,7 @@ static ULONG reports_played(void)
     return reports;
 }
 
-static DMFMODULE stream_create(WDFDEVICE device, ULONG requests)
+static DMFMODULE stream_create_at(WDFDEVICE device, ULONG requests, BOOLEAN passive_level)
 {
     DMF_CONFIG_ContinuousRequestTarget config;
     DMF_MODULE_ATTRIBUTES attributes;
@@ -78,9 +80,15 @@ static DMFMODULE stream_create(WDFDEVICE device, ULONG requests)
     config.RequestType = ContinuousRequestTarget_RequestType_Read;
     config.EvtContinuousRequestTargetBufferOutput = ReportArrived;
     config.ContinuousRequestTargetMode = ContinuousRequestTarget_Mode_Manual;
+    attributes.PassiveLevel = passive_level;
     CHECK_SUCCESS(DMF_ContinuousRequestTarget_Create(device, &attributes, NULL, &module));
     CHECK(module != NULL);
     return module;
+}
+
+static DMFMODULE stream_create(WDFDEVICE device, ULONG requests)
+{
+    return stream_create_at(device, requests, FALSE);
 }
 
 static void played_clear(void)
@@ -500,6 +508,7 @@ typedef struct
     atomic_uint Calls;
     ULONG ReportsBefore;
     ULONG FailuresBefore;
+    DMFMODULE Module;
 } REMOVAL;
 
 static VOID on_removal(WDFIOTARGET Target, VOID* Context)
@@ -542,6 +551,41 @@ TEST(the_removal_is_told_once_after_the_last_report_and_the_last_request)
     WdfObjectDelete(device);
     CHECK_EQUAL(atomic_load(&removal.Calls), 1);
     CHECK_EQUAL(atomic_load(&late.Calls), 1);
+    recording_remove(&recording);
+}
+
+static VOID stops_the_stream(WDFIOTARGET Target, VOID* Context)
+{
+    on_removal(Target, Context);
+    DMF_ContinuousRequestTarget_StopAndWait(((REMOVAL*)Context)->Module);
+}
+
+TEST(the_removal_is_told_last_where_reports_are_told_on_another_thread)
+{
+    RECORDING recording = recording_numbered(20, 0);
+    DMF_REPLAY_PARAMS parameters = parameters_of(0, 1);
+    WDFDEVICE device = NULL;
+    WDFIOTARGET target = NULL;
+    REMOVAL removal = {0};
+
+    played_clear();
+    played.SlowMilliseconds = 2;
+    REQUIRE_SUCCESS(DMF_Device_Create(NULL, &device));
+    REQUIRE_SUCCESS(DMF_IoTarget_ReplayOpen(device, recording.Path, &parameters, &target));
+    CHECK_SUCCESS(DMF_IoTarget_RemovalCallbackSet(target, stops_the_stream, &removal));
+    removal.Module = stream_create_at(device, 4, TRUE);
+    REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(removal.Module, target));
+    REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Start(removal.Module));
+    EVENTUALLY(atomic_load(&removal.Calls) == 1);
+    EVENTUALLY(DMF_ContinuousRequestTarget_StreamingCountGet(removal.Module) == 0);
+    CHECK_EQUAL(removal.ReportsBefore, 20);
+    CHECK_EQUAL(removal.FailuresBefore, 4);
+    CHECK_EQUAL(played.Reports, 20);
+    CHECK_EQUAL(played.OutOfOrder, 0);
+    CHECK_STATUS(played.Failure, STATUS_DEVICE_NOT_CONNECTED);
+    CHECK_MISUSE(0);
+    played.SlowMilliseconds = 0;
+    WdfObjectDelete(device);
     recording_remove(&recording);
 }
 
@@ -902,6 +946,7 @@ int main(void)
     RUN(at_the_end_every_pending_read_is_told);
     RUN(after_the_end_a_stream_does_not_start);
     RUN(the_removal_is_told_once_after_the_last_report_and_the_last_request);
+    RUN(the_removal_is_told_last_where_reports_are_told_on_another_thread);
     RUN(a_removal_callback_may_delete_its_target_or_be_taken_back);
     RUN(a_recording_without_reports_is_at_its_end);
     RUN(a_recording_without_reports_that_repeats_for_ever_does_not_hang);

@@ -12,11 +12,12 @@ use crate::framework::passive::{self, SharedTask, Task};
 use crate::framework::status::Error;
 use crate::framework::sync::Mutex;
 use crate::io::request::Outcome;
+use crate::io::target::Core;
 use std::collections::VecDeque;
 
 /// A completion that is to be told.
 pub enum Completed {
-    Lane { lane: usize, outcome: Outcome, output: Option<Buffer> },
+    Lane { lane: usize, outcome: Outcome, output: Option<Buffer>, target: Option<Shared<Core>> },
     Send(Finished),
 }
 
@@ -115,12 +116,17 @@ impl PassiveLane {
                 completed
             };
             match completed {
-                Completed::Lane { lane, outcome, output } => {
+                Completed::Lane { lane, outcome, output, target } => {
                     self.stream.completed(lane, outcome, output, None);
+                    if let Some(target) = target {
+                        target.has_told();
+                    }
                 }
                 Completed::Send(finished) => {
                     self.expect_less();
+                    let target = finished.target();
                     finished.tell();
+                    target.has_told();
                 }
             }
             left = match left {

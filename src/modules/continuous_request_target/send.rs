@@ -183,7 +183,7 @@ impl Sends {
         sent: Sent,
         timeout: Duration,
     ) -> Result<usize, Error> {
-        request.arm(sent)?;
+        request.arm(sent.used())?;
         let id = self.remember(request)?;
         if !timeout.is_zero() {
             let mut timers = self.timers.lock();
@@ -298,7 +298,7 @@ impl Sends {
             }
         }
         let outcome = end.wait();
-        target.count(sent.operation, outcome);
+        target.count(sent.operation, sent.input.len(), outcome);
         Ok(outcome)
     }
 }
@@ -335,16 +335,24 @@ impl Owner for SingleOwner {
         } else {
             request.discard();
         }
-        self.single.target.count(self.single.sent.operation, outcome);
+        let Sent { operation, input, .. } = self.single.sent;
+        self.single.target.count(operation, input.len(), outcome);
         let finished = Finished { single: self.single.clone(), outcome };
         match &self.passive {
-            Some(passive) => passive.post(Completed::Send(finished)),
+            Some(passive) => {
+                self.single.target.tells_later();
+                passive.post(Completed::Send(finished));
+            }
             None => finished.tell(),
         }
     }
 }
 
 impl Finished {
+    pub fn target(&self) -> Shared<Core> {
+        self.single.target.clone()
+    }
+
     /// Calls the Client's callback.
     pub fn tell(self) {
         let single = &self.single;

@@ -100,6 +100,8 @@ struct Lane {
     epoch: u64,
     input: Option<Buffer>,
     output: Option<Buffer>,
+    /// Bytes of the input.
+    sent: usize,
 }
 
 impl Lane {
@@ -111,6 +113,7 @@ impl Lane {
             epoch: 0,
             input: None,
             output: None,
+            sent: 0,
         }
     }
 
@@ -175,7 +178,10 @@ impl Owner for Lanes {
     fn completed(&self, request: Ref<Request>, lane: usize, outcome: Outcome, abandoned: bool) {
         let (output, now) = self.stream.take_back(request, lane, outcome, abandoned);
         match &self.passive {
-            Some(passive) => passive.post(Completed::Lane { lane, outcome, output }),
+            Some(passive) => {
+                let target = self.stream.tells_later();
+                passive.post(Completed::Lane { lane, outcome, output, target });
+            }
             None => self.stream.completed(lane, outcome, output, Some(now)),
         }
     }
@@ -432,26 +438,33 @@ impl Stream {
     }
 
     /// Ends what waits for a buffer, and each Request in that way. Somebody may start the stream again
-    /// meanwhile: what is sent or waits since then goes on.
+    /// meanwhile: what is sent or waits since then goes on. A target's cancel routine that waits for the stream would
+    /// wait for this, so it is one of the stream's callbacks.
     fn end_lanes(&self, count: usize, epoch: u64, end: impl Fn(Ref<Request>) -> bool) {
-        for index in 0..count {
-            let (request, was_waiting) = {
-                let mut control = self.control.lock();
-                let lane = &mut control.lanes[index];
-                let was_waiting = lane.waiting && lane.epoch == epoch;
-                if was_waiting {
-                    lane.waiting = false;
-                    self.waiting.fetch_sub(1, Ordering::SeqCst);
-                }
-                (lane.request, was_waiting)
-            };
-            match request {
-                _ if was_waiting => self.rest(index),
-                Some(request) => {
-                    end(request);
-                }
-                None => {}
+        frames::within(self.handle, Activity::Callback, || {
+            for index in 0..count {
+                self.end_lane(index, epoch, &end);
             }
+        });
+    }
+
+    fn end_lane(&self, index: usize, epoch: u64, end: impl Fn(Ref<Request>) -> bool) {
+        let (request, was_waiting) = {
+            let mut control = self.control.lock();
+            let lane = &mut control.lanes[index];
+            let was_waiting = lane.waiting && lane.epoch == epoch;
+            if was_waiting {
+                lane.waiting = false;
+                self.waiting.fetch_sub(1, Ordering::SeqCst);
+            }
+            (lane.request, was_waiting)
+        };
+        match request {
+            _ if was_waiting => self.rest(index),
+            Some(request) => {
+                end(request);
+            }
+            None => {}
         }
     }
 
@@ -494,7 +507,7 @@ impl Stream {
         let (input, output, standing) = {
             let mut control = self.control.lock();
             if let (Some(target), Some(operation)) = (&control.target, self.operation) {
-                target.count(operation, outcome);
+                target.count(operation, control.lanes[index].sent, outcome);
             }
             let (lane, standing) = control.lane(index);
             if abandoned {
@@ -515,6 +528,12 @@ impl Stream {
 
     fn standing(&self, index: usize) -> Standing {
         self.control.lock().lane(index).1
+    }
+
+    /// A completion is told on another thread: the target, which has to know when.
+    fn tells_later(&self) -> Option<Shared<Core>> {
+        let target = self.control.lock().target.clone();
+        target.inspect(|target| target.tells_later())
     }
 
     /// The rest of a completion, where the Client's callbacks run. `now`: how things stand, if that was
@@ -556,8 +575,11 @@ impl Stream {
     fn show(&self, output: Option<Buffer>, outcome: Outcome, sends: bool) -> Next {
         // The buffer is the Client's during the callback, so that it may pass it on from there.
         let buffer = output.map(Buffer::into_client);
+        // A program's target may say anything of what it has transferred.
+        let bytes = buffer
+            .map_or(outcome.information, |buffer| outcome.information.min(buffer.size as usize));
         let Disposition { client_keeps_buffer, go_on } =
-            self.client.buffer_output(self.handle, buffer, outcome.information, outcome.status);
+            self.client.buffer_output(self.handle, buffer, bytes, outcome.status);
         let go_on = go_on && sends;
         if let (Some(buffer), Some(pool), false) = (buffer, self.output, client_keeps_buffer) {
             let address = buffer.buffer.as_ptr().addr();
@@ -646,6 +668,7 @@ impl Stream {
         let lane = &mut lanes[index];
         lane.input = input;
         lane.output = output;
+        lane.sent = input_span.len();
         let sent = match (target, self.operation) {
             (Some(target), Some(operation)) if sends && lane.epoch == *epoch => {
                 lane.request(owner, index).and_then(|request| {
