@@ -175,8 +175,8 @@ impl Removal for OnRemoval {
 }
 
 /// Sets a callback that is called once when the target's device is gone: after the last report was delivered
-/// and every pending Request has ended with STATUS_DEVICE_NOT_CONNECTED, and the callbacks have returned that were
-/// told so, on passive threads, too. NULL takes it back.
+/// and every pending Request has ended with STATUS_DEVICE_NOT_CONNECTED; where that is told on passive threads, after
+/// those callbacks have returned. NULL takes it back.
 ///
 /// It runs on the thread that serves the target, without a lock, or on the calling thread at once if the device
 /// is known to be gone. A HID device is watched whether somebody reads it or not (with DMF_HID_WAIT=slices, and

@@ -203,9 +203,8 @@ impl Drive {
             return Ok(Task::Backlog);
         }
         if state.removed {
-            // Who is still to be told of a report may ask for more.
-            let is_quiet = state.starting == 0 && state.untold == 0;
-            if is_quiet && (state.backlog.is_empty() || !wanted) {
+            // At once: who is still to be told of a report may wait for what is pending.
+            if state.starting == 0 && (state.backlog.is_empty() || !wanted) {
                 state.backlog.clear();
                 state.announced = true;
                 return Ok(Task::Announce);

@@ -562,7 +562,7 @@ impl Core {
     pub fn has_told(&self) {
         let mut state = self.state.lock();
         state.untold -= 1;
-        if state.untold == 0 && state.removed {
+        if state.untold == 0 && state.announced {
             self.stir(state);
         }
     }
