@@ -110,14 +110,13 @@ NTSTATUS DMF_ThreadedBufferQueue_Fetch(DMFMODULE DmfModule, VOID** ClientBuffer,
 void DMF_ThreadedBufferQueue_Flush(DMFMODULE DmfModule);
 
 /**
- * Gives back a fetched buffer that was not enqueued; the cleanup callback sees it. If the work callback left it pending,
- * who waits for that work gets STATUS_CANCELLED.
+ * Gives back a fetched buffer that was not enqueued; the cleanup callback sees it. If the work callback left
+ * it pending, who waits for that work gets STATUS_CANCELLED.
  *
  * Legal while the Module closes and after its delete: the buffer is freed. Misuse, and nothing changes: a
  * buffer that is not this queue's or not the Client's. Any thread.
  */
-void DMF_ThreadedBufferQueue_Reuse(DMFMODULE DmfModule,
-                                   VOID* ClientBuffer);
+void DMF_ThreadedBufferQueue_Reuse(DMFMODULE DmfModule, VOID* ClientBuffer);
 
 /**
  * Starts the thread; what is queued already is work.

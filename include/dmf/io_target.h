@@ -143,7 +143,8 @@ NTSTATUS DMF_Device_D0Entry(WDFDEVICE Device);
  * Returns STATUS_SUCCESS; STATUS_INVALID_PARAMETER (NULL); STATUS_INVALID_HANDLE (Device);
  * STATUS_DELETE_PENDING; STATUS_INSUFFICIENT_RESOURCES.
  * Memory: the caller deletes the Request with WdfObjectDelete once it is completed, in its callback at the
- * earliest, or leaves it to the Device, whose deletion ends it with STATUS_CANCELLED. Any thread.
+ * earliest, or leaves it to the Device, whose deletion ends it with STATUS_CANCELLED. Who deletes it on another
+ * thread waits with DMF_Request_Wait before: the status alone does not say that the callback has begun. Any thread.
  */
 NTSTATUS DMF_Request_Create(WDFDEVICE Device,
                             VOID* InputBuffer,
@@ -204,7 +205,7 @@ NTSTATUS DMF_IoTarget_StatisticsGet(WDFIOTARGET Target, DMF_IO_TARGET_STATISTICS
 /**
  * Sets a callback that is called once when the target's device is gone: after the last report was delivered
  * and every pending Request has ended with STATUS_DEVICE_NOT_CONNECTED; where that is told on passive threads, after
- * those callbacks have returned. NULL takes it back.
+ * those callbacks have returned. A target that is deleted before has none to tell. NULL takes it back.
  *
  * It runs on the thread that serves the target, without a lock, or on the calling thread at once if the device
  * is known to be gone. A HID device is watched whether somebody reads it or not (with DMF_HID_WAIT=slices, and

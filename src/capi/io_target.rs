@@ -176,7 +176,7 @@ impl Removal for OnRemoval {
 
 /// Sets a callback that is called once when the target's device is gone: after the last report was delivered
 /// and every pending Request has ended with STATUS_DEVICE_NOT_CONNECTED; where that is told on passive threads, after
-/// those callbacks have returned. NULL takes it back.
+/// those callbacks have returned. A target that is deleted before has none to tell. NULL takes it back.
 ///
 /// It runs on the thread that serves the target, without a lock, or on the calling thread at once if the device
 /// is known to be gone. A HID device is watched whether somebody reads it or not (with DMF_HID_WAIT=slices, and

@@ -40,7 +40,8 @@ fn call(callback: usize, context: usize, request: Handle, outcome: Outcome) {
 /// Returns STATUS_SUCCESS; STATUS_INVALID_PARAMETER (NULL); STATUS_INVALID_HANDLE (Device);
 /// STATUS_DELETE_PENDING; STATUS_INSUFFICIENT_RESOURCES.
 /// Memory: the caller deletes the Request with WdfObjectDelete once it is completed, in its callback at the
-/// earliest, or leaves it to the Device, whose deletion ends it with STATUS_CANCELLED. Any thread.
+/// earliest, or leaves it to the Device, whose deletion ends it with STATUS_CANCELLED. Who deletes it on another
+/// thread waits with DMF_Request_Wait before: the status alone does not say that the callback has begun. Any thread.
 #[unsafe(export_name = "DMF_Request_Create")]
 pub unsafe extern "C" fn create(
     device: WDFDEVICE,

@@ -275,8 +275,8 @@ pub unsafe extern "C" fn flush(dmf_module: DMFMODULE) {
     })
 }
 
-/// Gives back a fetched buffer that was not enqueued; the cleanup callback sees it. If the work callback left it pending,
-/// who waits for that work gets STATUS_CANCELLED.
+/// Gives back a fetched buffer that was not enqueued; the cleanup callback sees it. If the work callback left
+/// it pending, who waits for that work gets STATUS_CANCELLED.
 ///
 /// Legal while the Module closes and after its delete: the buffer is freed. Misuse, and nothing changes: a
 /// buffer that is not this queue's or not the Client's. Any thread.

@@ -67,7 +67,8 @@ static ULONG reports_played(void)
     return reports;
 }
 
-static DMFMODULE stream_create_at(WDFDEVICE device, ULONG requests, BOOLEAN passive_level)
+static DMFMODULE stream_create_at(WDFDEVICE device, ULONG requests, BOOLEAN passive_level,
+                                  EVT_DMF_ContinuousRequestTarget_BufferOutput* EvtBufferOutput)
 {
     DMF_CONFIG_ContinuousRequestTarget config;
     DMF_MODULE_ATTRIBUTES attributes;
@@ -78,7 +79,7 @@ static DMFMODULE stream_create_at(WDFDEVICE device, ULONG requests, BOOLEAN pass
     config.BufferCountOutput = 2 * requests;
     config.BufferOutputSize = 64;
     config.RequestType = ContinuousRequestTarget_RequestType_Read;
-    config.EvtContinuousRequestTargetBufferOutput = ReportArrived;
+    config.EvtContinuousRequestTargetBufferOutput = EvtBufferOutput;
     config.ContinuousRequestTargetMode = ContinuousRequestTarget_Mode_Manual;
     attributes.PassiveLevel = passive_level;
     CHECK_SUCCESS(DMF_ContinuousRequestTarget_Create(device, &attributes, NULL, &module));
@@ -88,7 +89,7 @@ static DMFMODULE stream_create_at(WDFDEVICE device, ULONG requests, BOOLEAN pass
 
 static DMFMODULE stream_create(WDFDEVICE device, ULONG requests)
 {
-    return stream_create_at(device, requests, FALSE);
+    return stream_create_at(device, requests, FALSE, ReportArrived);
 }
 
 static void played_clear(void)
@@ -573,7 +574,7 @@ TEST(the_removal_is_told_last_where_reports_are_told_on_another_thread)
     REQUIRE_SUCCESS(DMF_Device_Create(NULL, &device));
     REQUIRE_SUCCESS(DMF_IoTarget_ReplayOpen(device, recording.Path, &parameters, &target));
     CHECK_SUCCESS(DMF_IoTarget_RemovalCallbackSet(target, stops_the_stream, &removal));
-    removal.Module = stream_create_at(device, 4, TRUE);
+    removal.Module = stream_create_at(device, 4, TRUE, ReportArrived);
     REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(removal.Module, target));
     REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Start(removal.Module));
     EVENTUALLY(atomic_load(&removal.Calls) == 1);
@@ -615,11 +616,9 @@ static ContinuousRequestTarget_BufferDisposition ReadsOn(DMFMODULE DmfModule, VO
 TEST(a_passive_callback_that_waits_for_a_report_is_told_when_the_device_is_gone)
 {
     RECORDING recording = recording_numbered(1, 0);
-    DMF_CONFIG_ContinuousRequestTarget config;
-    DMF_MODULE_ATTRIBUTES attributes;
     WDFDEVICE device = NULL;
     WDFIOTARGET target = NULL;
-    DMFMODULE module = NULL;
+    DMFMODULE module;
     REMOVAL removal = {0};
 
     played_clear();
@@ -627,14 +626,7 @@ TEST(a_passive_callback_that_waits_for_a_report_is_told_when_the_device_is_gone)
     REQUIRE_SUCCESS(DMF_Device_Create(NULL, &device));
     REQUIRE_SUCCESS(DMF_IoTarget_ReplayOpen(device, recording.Path, NULL, &target));
     CHECK_SUCCESS(DMF_IoTarget_RemovalCallbackSet(target, on_removal, &removal));
-    DMF_CONFIG_ContinuousRequestTarget_AND_ATTRIBUTES_INIT(&config, &attributes);
-    config.ContinuousRequestCount = 1;
-    config.BufferCountOutput = 2;
-    config.BufferOutputSize = 64;
-    config.RequestType = ContinuousRequestTarget_RequestType_Read;
-    config.EvtContinuousRequestTargetBufferOutput = ReadsOn;
-    attributes.PassiveLevel = TRUE;
-    REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Create(device, &attributes, NULL, &module));
+    module = stream_create_at(device, 1, TRUE, ReadsOn);
     REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_IoTargetSet(module, target));
     REQUIRE_SUCCESS(DMF_ContinuousRequestTarget_Start(module));
     EVENTUALLY(atomic_load(&reads_in_callback) == 1);
