@@ -164,7 +164,7 @@ pub struct State {
     pub starting: u32,
     /// The device has nothing more to give.
     pub removed: bool,
-    /// Everybody has been told that the device is gone.
+    /// What was pending then has been told that the device is gone, or is being told, and nothing more is taken.
     pub announced: bool,
     /// Requests that have ended, and whose Client is still to be told, on another thread.
     pub untold: usize,
