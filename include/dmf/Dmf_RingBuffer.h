@@ -60,7 +60,7 @@ NTSTATUS DMF_RingBuffer_Create(WDFDEVICE Device,
  * Parameters: Lock: TRUE; FALSE from inside an enumeration callback of the same ring (elsewhere it locks
  * all the same); RingBufferEntryCallback; RingBufferEntryCallbackContext: handed to it.
  * The ring is locked while the callback runs: there its Methods fail with STATUS_INVALID_DEVICE_STATE
- * (misuse), except Enumerate and Reorder with Lock = FALSE. Any thread.
+ * (misuse), except TotalSizeGet, and Enumerate and Reorder with Lock = FALSE. Any thread.
  * Source: Dmf_RingBuffer.md, Enumerate.
  */
 void DMF_RingBuffer_Enumerate(DMFMODULE DmfModule,
@@ -87,18 +87,20 @@ void DMF_RingBuffer_EnumerateToFindItem(DMFMODULE DmfModule,
  *
  * Parameters: TargetBuffer: gets ItemSize bytes; TargetBufferSize: bytes there, ItemSize or more.
  * Returns STATUS_SUCCESS; STATUS_UNSUCCESSFUL (empty; the target is untouched);
- * STATUS_BUFFER_TOO_SMALL (the item stays); STATUS_INVALID_PARAMETER; STATUS_INVALID_HANDLE;
- * STATUS_INVALID_DEVICE_STATE. Any thread; in RingBuffer_Mode_FailIfFullOnWrite those who read and those who
- * write do not wait for each other. Who has read all that another thread has written pauses for about a
+ * STATUS_BUFFER_TOO_SMALL (also when empty; the item stays); STATUS_INVALID_PARAMETER;
+ * STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE. Any thread; in RingBuffer_Mode_FailIfFullOnWrite those
+ * who read and those who write do not wait for each other. Who has read all that another thread has written pauses for about a
  * microsecond and looks once more before the answer is that the ring is empty. Source: Dmf_RingBuffer.md, Read.
  */
-NTSTATUS DMF_RingBuffer_Read(DMFMODULE DmfModule, UCHAR* TargetBuffer, ULONG TargetBufferSize);
+NTSTATUS DMF_RingBuffer_Read(DMFMODULE DmfModule,
+                             UCHAR* TargetBuffer,
+                             ULONG TargetBufferSize);
 
 /**
  * Takes all items, oldest first, one behind the other.
  *
  * Parameters: TargetBuffer, TargetBufferSize: room for what the ring holds; BytesWritten: gets items times
- * ItemSize, 0 on failure.
+ * ItemSize; 0 where the target is NULL or too small; other failures leave it alone.
  * Returns STATUS_SUCCESS (also when empty); STATUS_BUFFER_TOO_SMALL (nothing is removed);
  * STATUS_INVALID_PARAMETER; STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE. Any thread.
  * Source: Dmf_RingBuffer.md, ReadAll.
@@ -146,8 +148,8 @@ NTSTATUS DMF_RingBuffer_SegmentsWrite(DMFMODULE DmfModule,
                                       ULONG NumberOfSegments);
 
 /**
- * The size of the ring in bytes: ItemCount times ItemSize. Any thread.
- * Source: Dmf_RingBuffer.md, TotalSizeGet.
+ * The size of the ring in bytes: ItemCount times ItemSize. Any thread, and enumeration callbacks of
+ * the same ring. Source: Dmf_RingBuffer.md, TotalSizeGet.
  */
 void DMF_RingBuffer_TotalSizeGet(DMFMODULE DmfModule, ULONG* TotalSize);
 

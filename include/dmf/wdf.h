@@ -20,7 +20,8 @@ void WDF_OBJECT_ATTRIBUTES_INIT(PWDF_OBJECT_ATTRIBUTES Attributes);
  * A Module first gets its PreClose callback; from then on its Methods fail with
  * STATUS_INVALID_DEVICE_STATE, running ones end, and the Module closes. Buffers that the Client holds
  * stay valid until they are put back. From inside one of the object's own callbacks the handle is
- * dead at once and the rest happens when the outermost callback has returned.
+ * dead at once and the rest happens when the outermost callback has returned; a Module that PostOpen
+ * deletes is made all the same: its Create returns STATUS_SUCCESS, and a handle that is dead.
  *
  * Parameters: Object: a device, Module, target or Request.
  *
@@ -98,7 +99,8 @@ void WdfRequestComplete(WDFREQUEST Request, NTSTATUS Status);
 void WdfRequestCompleteWithInformation(WDFREQUEST Request, NTSTATUS Status, ULONG_PTR Information);
 
 /**
- * Sets the information that the Request is completed with. Any thread.
+ * Sets the information that the Request is completed with. Misuse, and nothing changes: it is completed already
+ * (STATUS_INVALID_DEVICE_STATE). Any thread.
  */
 void WdfRequestSetInformation(WDFREQUEST Request, ULONG_PTR Information);
 
@@ -109,7 +111,7 @@ ULONG_PTR WdfRequestGetInformation(WDFREQUEST Request);
 
 /**
  * The status that the Request was completed with, STATUS_PENDING before; STATUS_INVALID_HANDLE if it is no
- * Request. Any thread.
+ * Request; STATUS_INVALID_DEVICE_STATE if it was deleted in the callback that runs. Any thread.
  */
 NTSTATUS WdfRequestGetStatus(WDFREQUEST Request);
 
@@ -121,7 +123,7 @@ BOOLEAN WdfRequestIsCanceled(WDFREQUEST Request);
 /**
  * Says how a Request that the caller has can be canceled: EvtRequestCancel is called, without a lock, on the
  * thread that cancels, and must complete the Request. If it is canceled already the routine is called at
- * once. Misuse: a Request that the caller does not have. Any thread.
+ * once. Misuse: a Request that the caller does not have, or that was not submitted to anybody. Any thread.
  */
 void WdfRequestMarkCancelable(WDFREQUEST Request, PFN_WDF_REQUEST_CANCEL EvtRequestCancel);
 
@@ -129,8 +131,8 @@ void WdfRequestMarkCancelable(WDFREQUEST Request, PFN_WDF_REQUEST_CANCEL EvtRequ
  * As WdfRequestMarkCancelable, but a Request that is canceled already stays with the caller.
  *
  * Returns STATUS_SUCCESS; STATUS_CANCELLED (the routine is not called; the caller completes the Request);
- * STATUS_INVALID_DEVICE_REQUEST (the caller does not have the Request: misuse); STATUS_INVALID_PARAMETER;
- * STATUS_INVALID_HANDLE. Any thread.
+ * STATUS_INVALID_DEVICE_REQUEST (misuse: the caller does not have the Request, or it was not submitted);
+ * STATUS_INVALID_PARAMETER; STATUS_INVALID_HANDLE. Any thread.
  */
 NTSTATUS WdfRequestMarkCancelableEx(WDFREQUEST Request, PFN_WDF_REQUEST_CANCEL EvtRequestCancel);
 

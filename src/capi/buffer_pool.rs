@@ -97,21 +97,17 @@ pub unsafe extern "C" fn create(
     dmf_module: *mut DMFMODULE,
 ) -> NTSTATUS {
     const METHOD: &CStr = c"DMF_BufferPool_Create";
-    status(METHOD, device, || {
-        // SAFETY: the caller's pointers; a Config of integers has no invalid bit pattern.
-        unsafe {
-            module::create(
-                METHOD,
-                device,
-                dmf_module_attributes,
-                object_attributes,
-                dmf_module,
-                |draft, config: &DMF_CONFIG_BufferPool, setting| {
-                    build(draft.handle(), config, setting)
-                },
-            )
-        }
-    })
+    // SAFETY: the caller's pointers; a Config of integers has no invalid bit pattern.
+    unsafe {
+        module::create(
+            METHOD,
+            device,
+            dmf_module_attributes,
+            object_attributes,
+            dmf_module,
+            |draft, config: &DMF_CONFIG_BufferPool, setting| build(draft.handle(), config, setting),
+        )
+    }
 }
 
 fn build(

@@ -68,23 +68,21 @@ pub unsafe extern "C" fn create(
     dmf_module: *mut DMFMODULE,
 ) -> NTSTATUS {
     const METHOD: &CStr = c"DMF_BufferQueue_Create";
-    status(METHOD, device, || {
-        // SAFETY: the caller's pointers; the Config has integers and an optional callback only.
-        unsafe {
-            module::create(
-                METHOD,
-                device,
-                dmf_module_attributes,
-                object_attributes,
-                dmf_module,
-                |draft, config: &DMF_CONFIG_BufferQueue, setting| {
-                    setting.check_pool_type(draft.handle(), config.source_settings.pool_type);
-                    let cleanup = cleanup(config.evt_buffer_queue_reuse_cleanup, None)?;
-                    BufferQueue::new(draft, settings(&config.source_settings), cleanup)
-                },
-            )
-        }
-    })
+    // SAFETY: the caller's pointers; the Config has integers and an optional callback only.
+    unsafe {
+        module::create(
+            METHOD,
+            device,
+            dmf_module_attributes,
+            object_attributes,
+            dmf_module,
+            |draft, config: &DMF_CONFIG_BufferQueue, setting| {
+                setting.check_pool_type(draft.handle(), config.source_settings.pool_type);
+                let cleanup = cleanup(config.evt_buffer_queue_reuse_cleanup, None)?;
+                BufferQueue::new(draft, settings(&config.source_settings), cleanup)
+            },
+        )
+    }
 }
 
 /// The Client's cleanup callback, told of the queue, or of the Module that the queue is a part of.

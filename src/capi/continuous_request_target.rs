@@ -108,19 +108,10 @@ pub unsafe extern "C" fn create(
     dmf_module: *mut DMFMODULE,
 ) -> NTSTATUS {
     const METHOD: &CStr = c"DMF_ContinuousRequestTarget_Create";
-    status(METHOD, device, || {
-        // SAFETY: the caller's pointers; the Config has integers and optional callbacks only.
-        unsafe {
-            module::create(
-                METHOD,
-                device,
-                dmf_module_attributes,
-                object_attributes,
-                dmf_module,
-                build,
-            )
-        }
-    })
+    // SAFETY: the caller's pointers; the Config has integers and optional callbacks only.
+    unsafe {
+        module::create(METHOD, device, dmf_module_attributes, object_attributes, dmf_module, build)
+    }
 }
 
 fn build(

@@ -30,15 +30,14 @@ pub unsafe extern "C" fn create(
     object_attributes: *mut WDF_OBJECT_ATTRIBUTES,
     device: *mut WDFDEVICE,
 ) -> NTSTATUS {
+    // SAFETY: the caller's pointer.
+    unsafe { put(device, std::ptr::null_mut()) };
     status(c"DMF_Device_Create", std::ptr::null_mut::<VOID>(), || {
         not_null(device, "Device is NULL")?;
-        // SAFETY: the caller's pointers; `device` is not NULL.
-        let attributes = unsafe {
-            put(device, std::ptr::null_mut());
-            Attributes::read(object_attributes, None)?
-        };
+        // SAFETY: the caller's pointer.
+        let attributes = unsafe { Attributes::read(object_attributes, None)? };
         let handle = attributes.reserve(Kind::Device)?.open(Device)?;
-        // SAFETY: as above.
+        // SAFETY: the caller's pointer, not NULL.
         unsafe { put(device, handle.to_c()) };
         Ok(())
     })

@@ -79,10 +79,10 @@ pub unsafe extern "C" fn open(
     params: *const DMF_HID_OPEN_PARAMS,
     target: *mut WDFIOTARGET,
 ) -> NTSTATUS {
+    // SAFETY: the caller's pointer.
+    unsafe { put(target, std::ptr::null_mut()) };
     status(c"DMF_IoTarget_HidOpen", device, || {
         not_null(target, "Target is NULL")?;
-        // SAFETY: the caller's pointer, not NULL.
-        unsafe { put(target, std::ptr::null_mut()) };
         // SAFETY: the caller's pointer and texts.
         let (selector, wait_milliseconds) = unsafe { selector(params, "Params is NULL")? };
         let wait = Duration::from_millis(u64::from(wait_milliseconds));
@@ -189,10 +189,10 @@ pub unsafe extern "C" fn watch_start(
     context: *mut VOID,
     watch: *mut WDFOBJECT,
 ) -> NTSTATUS {
+    // SAFETY: the caller's pointer.
+    unsafe { put(watch, std::ptr::null_mut()) };
     status(c"DMF_Hid_WatchStart", device, || {
         not_null(watch, "Watch is NULL")?;
-        // SAFETY: the caller's pointer, not NULL.
-        unsafe { put(watch, std::ptr::null_mut()) };
         let Some(callback) = evt_change else {
             return Err(Error::misuse(Status::INVALID_PARAMETER, "EvtChange is NULL"));
         };

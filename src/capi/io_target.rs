@@ -81,11 +81,12 @@ pub unsafe extern "C" fn replay_open(
     params: *const DMF_REPLAY_PARAMS,
     target: *mut WDFIOTARGET,
 ) -> NTSTATUS {
+    // SAFETY: the caller's pointer.
+    unsafe { put(target, std::ptr::null_mut()) };
     status(c"DMF_IoTarget_ReplayOpen", device, || {
         not_null(target, "Target is NULL")?;
         // SAFETY: the caller's pointers.
         let (path, pace) = unsafe {
-            put(target, std::ptr::null_mut());
             not_null(path, "Path is NULL")?;
             (text(path), pace(params)?)
         };
@@ -271,10 +272,10 @@ pub unsafe extern "C" fn client_create(
     context: *mut VOID,
     target: *mut WDFIOTARGET,
 ) -> NTSTATUS {
+    // SAFETY: the caller's pointer.
+    unsafe { put(target, std::ptr::null_mut()) };
     status(c"DMF_IoTarget_ClientCreate", device, || {
         not_null(target, "Target is NULL")?;
-        // SAFETY: the caller's pointer, not NULL.
-        unsafe { put(target, std::ptr::null_mut()) };
         let Some(callback) = evt_request else {
             return Err(Error::misuse(Status::INVALID_PARAMETER, "EvtRequest is NULL"));
         };
@@ -282,7 +283,7 @@ pub unsafe extern "C" fn client_create(
         let handle = register(device, |handle| {
             client::create(handle, try_box(Callback { callback, target: handle, context })?)
         })?;
-        // SAFETY: as above.
+        // SAFETY: the caller's pointer, not NULL.
         unsafe { put(target, handle.to_c()) };
         Ok(())
     })

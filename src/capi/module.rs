@@ -1,6 +1,6 @@
 //! What all Modules have in common: attributes, creation, parents.
 
-use super::boundary::{not_null, put, value};
+use super::boundary::{not_null, put, status, value};
 use super::object::{Attributes, device_of};
 use super::types::*;
 use crate::framework::frames::{self, Activity};
@@ -112,7 +112,7 @@ impl Setting {
     }
 }
 
-/// Creates a Module: reads attributes and Config, has the body made by `build`, opens the Module,
+/// A Module's Create, NULL in `module` before anything can refuse: reads attributes and Config, has the body made by `build`, opens the Module,
 /// calls PostOpen.
 ///
 /// # Safety
@@ -125,10 +125,27 @@ pub unsafe fn create<C: Copy, T: Object>(
     object_attributes: *mut WDF_OBJECT_ATTRIBUTES,
     module: *mut DMFMODULE,
     build: impl FnOnce(&Draft, &C, &Setting) -> Result<T, Error>,
+) -> NTSTATUS {
+    // SAFETY: by the contract of this function.
+    unsafe {
+        put(module, std::ptr::null_mut());
+        status(method, device, || {
+            open(method, device, attributes, object_attributes, module, build)
+        })
+    }
+}
+
+/// # Safety
+/// As for [`create`].
+unsafe fn open<C: Copy, T: Object>(
+    method: &'static CStr,
+    device: WDFDEVICE,
+    attributes: *mut DMF_MODULE_ATTRIBUTES,
+    object_attributes: *mut WDF_OBJECT_ATTRIBUTES,
+    module: *mut DMFMODULE,
+    build: impl FnOnce(&Draft, &C, &Setting) -> Result<T, Error>,
 ) -> Result<(), Error> {
     not_null(module, "the pointer for the Module's handle is NULL")?;
-    // SAFETY: the caller's pointer, not NULL.
-    unsafe { put(module, std::ptr::null_mut()) };
     not_null(attributes, "the Module's attributes are NULL")?;
     // SAFETY: not NULL; the size is compared before anything else is looked at.
     let size = unsafe { (&raw const (*attributes).size_of_header).read_unaligned() };

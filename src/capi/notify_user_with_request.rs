@@ -76,40 +76,38 @@ pub unsafe extern "C" fn create(
     dmf_module: *mut DMFMODULE,
 ) -> NTSTATUS {
     const METHOD: &CStr = c"DMF_NotifyUserWithRequest_Create";
-    status(METHOD, device, || {
-        // SAFETY: the caller's pointers; the Config has integers, pointers and optional callbacks only.
-        unsafe {
-            module::create(
-                METHOD,
-                device,
-                dmf_module_attributes,
-                object_attributes,
-                dmf_module,
-                |draft, config: &DMF_CONFIG_NotifyUserWithRequest, _| {
-                    let Ok(data_size) = u32::try_from(config.size_of_data_buffer) else {
-                        return Err(Error::new(
-                            Status::INVALID_PARAMETER,
-                            "SizeOfDataBuffer is negative",
-                        ));
-                    };
-                    let at_least_none = |count: LONG| u32::try_from(count).unwrap_or(0);
-                    let client = try_box(Callbacks {
-                        cancel: config.evt_pending_requests_cancel,
-                        cleanup: config.evt_data_cleanup,
-                    })?;
-                    let most_data = config.maximum_number_of_pending_data_buffers;
-                    let config = Config {
-                        most_requests: at_least_none(config.maximum_number_of_pending_requests),
-                        most_data: at_least_none(most_data),
-                        data_size,
-                        look_aside: config.enable_look_aside != 0,
-                        time_stamping: config.time_stamping != 0,
-                    };
-                    NotifyUserWithRequest::new(draft, config, client)
-                },
-            )
-        }
-    })
+    // SAFETY: the caller's pointers; the Config has integers, pointers and optional callbacks only.
+    unsafe {
+        module::create(
+            METHOD,
+            device,
+            dmf_module_attributes,
+            object_attributes,
+            dmf_module,
+            |draft, config: &DMF_CONFIG_NotifyUserWithRequest, _| {
+                let Ok(data_size) = u32::try_from(config.size_of_data_buffer) else {
+                    return Err(Error::new(
+                        Status::INVALID_PARAMETER,
+                        "SizeOfDataBuffer is negative",
+                    ));
+                };
+                let at_least_none = |count: LONG| u32::try_from(count).unwrap_or(0);
+                let client = try_box(Callbacks {
+                    cancel: config.evt_pending_requests_cancel,
+                    cleanup: config.evt_data_cleanup,
+                })?;
+                let most_data = config.maximum_number_of_pending_data_buffers;
+                let config = Config {
+                    most_requests: at_least_none(config.maximum_number_of_pending_requests),
+                    most_data: at_least_none(most_data),
+                    data_size,
+                    look_aside: config.enable_look_aside != 0,
+                    time_stamping: config.time_stamping != 0,
+                };
+                NotifyUserWithRequest::new(draft, config, client)
+            },
+        )
+    }
 }
 
 struct Callbacks {

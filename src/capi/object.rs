@@ -36,7 +36,8 @@ pub unsafe extern "C" fn attributes_init(attributes: PWDF_OBJECT_ATTRIBUTES) {
 /// A Module first gets its PreClose callback; from then on its Methods fail with
 /// STATUS_INVALID_DEVICE_STATE, running ones end, and the Module closes. Buffers that the Client holds
 /// stay valid until they are put back. From inside one of the object's own callbacks the handle is
-/// dead at once and the rest happens when the outermost callback has returned.
+/// dead at once and the rest happens when the outermost callback has returned; a Module that PostOpen
+/// deletes is made all the same: its Create returns STATUS_SUCCESS, and a handle that is dead.
 ///
 /// Parameters: Object: a device, Module, target or Request.
 ///

@@ -57,22 +57,20 @@ pub unsafe extern "C" fn create(
     dmf_module: *mut DMFMODULE,
 ) -> NTSTATUS {
     const METHOD: &CStr = c"DMF_PingPongBuffer_Create";
-    status(METHOD, device, || {
-        // SAFETY: the caller's pointers; a Config of integers has no invalid bit pattern.
-        unsafe {
-            module::create(
-                METHOD,
-                device,
-                dmf_module_attributes,
-                object_attributes,
-                dmf_module,
-                |draft, config: &DMF_CONFIG_PingPongBuffer, setting| {
-                    setting.check_pool_type(draft.handle(), config.pool_type);
-                    PingPongBuffer::new(config.buffer_size)
-                },
-            )
-        }
-    })
+    // SAFETY: the caller's pointers; a Config of integers has no invalid bit pattern.
+    unsafe {
+        module::create(
+            METHOD,
+            device,
+            dmf_module_attributes,
+            object_attributes,
+            dmf_module,
+            |draft, config: &DMF_CONFIG_PingPongBuffer, setting| {
+                setting.check_pool_type(draft.handle(), config.pool_type);
+                PingPongBuffer::new(config.buffer_size)
+            },
+        )
+    }
 }
 
 #[inline(always)]

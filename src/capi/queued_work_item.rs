@@ -65,31 +65,29 @@ pub unsafe extern "C" fn create(
     dmf_module: *mut DMFMODULE,
 ) -> NTSTATUS {
     const METHOD: &CStr = c"DMF_QueuedWorkItem_Create";
-    status(METHOD, device, || {
-        // SAFETY: the caller's pointers; the Config has integers and optional callbacks only.
-        unsafe {
-            module::create(
-                METHOD,
-                device,
-                dmf_module_attributes,
-                object_attributes,
-                dmf_module,
-                |draft, config: &DMF_CONFIG_QueuedWorkItem, setting| {
-                    let Some(callback) = config.evt_queued_workitem_function else {
-                        return Err(Error::new(
-                            Status::INVALID_PARAMETER,
-                            "EvtQueuedWorkitemFunction is NULL",
-                        ));
-                    };
-                    let queue = &config.buffer_queue_config;
-                    setting.check_pool_type(draft.handle(), queue.source_settings.pool_type);
-                    let cleanup = cleanup(queue.evt_buffer_queue_reuse_cleanup, None)?;
-                    let settings = settings(&queue.source_settings);
-                    QueuedWorkItem::new(draft, settings, try_box(Callback(callback))?, cleanup)
-                },
-            )
-        }
-    })
+    // SAFETY: the caller's pointers; the Config has integers and optional callbacks only.
+    unsafe {
+        module::create(
+            METHOD,
+            device,
+            dmf_module_attributes,
+            object_attributes,
+            dmf_module,
+            |draft, config: &DMF_CONFIG_QueuedWorkItem, setting| {
+                let Some(callback) = config.evt_queued_workitem_function else {
+                    return Err(Error::new(
+                        Status::INVALID_PARAMETER,
+                        "EvtQueuedWorkitemFunction is NULL",
+                    ));
+                };
+                let queue = &config.buffer_queue_config;
+                setting.check_pool_type(draft.handle(), queue.source_settings.pool_type);
+                let cleanup = cleanup(queue.evt_buffer_queue_reuse_cleanup, None)?;
+                let settings = settings(&queue.source_settings);
+                QueuedWorkItem::new(draft, settings, try_box(Callback(callback))?, cleanup)
+            },
+        )
+    }
 }
 
 struct Callback(unsafe extern "C" fn(DMFMODULE, *mut VOID, *mut VOID) -> i32);

@@ -54,11 +54,12 @@ pub unsafe extern "C" fn create(
     context: *mut VOID,
     request: *mut WDFREQUEST,
 ) -> NTSTATUS {
+    // SAFETY: the caller's pointer.
+    unsafe { put(request, std::ptr::null_mut()) };
     status(c"DMF_Request_Create", device, || {
         not_null(request, "Request is NULL")?;
-        // SAFETY: the caller's pointers; its buffers are its word until the completion.
+        // SAFETY: the caller's buffers are its word until the completion.
         let (input, output) = unsafe {
-            put(request, std::ptr::null_mut());
             (
                 span(input_buffer, input_length, "InputBuffer is NULL")?,
                 span(output_buffer, output_length, "OutputBuffer is NULL")?,

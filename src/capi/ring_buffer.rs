@@ -64,27 +64,25 @@ pub unsafe extern "C" fn create(
     dmf_module: *mut DMFMODULE,
 ) -> NTSTATUS {
     const METHOD: &CStr = c"DMF_RingBuffer_Create";
-    status(METHOD, device, || {
-        // SAFETY: the caller's pointers; a Config of integers has no invalid bit pattern.
-        unsafe {
-            module::create(
-                METHOD,
-                device,
-                dmf_module_attributes,
-                object_attributes,
-                dmf_module,
-                |_, config: &DMF_CONFIG_RingBuffer, setting| {
-                    if setting.passive_level {
-                        return Err(Error::new(
-                            Status::INVALID_DEVICE_REQUEST,
-                            "a RingBuffer does not support PassiveLevel",
-                        ));
-                    }
-                    RingBuffer::of_items(config.item_count, config.item_size, mode(config.mode)?)
-                },
-            )
-        }
-    })
+    // SAFETY: the caller's pointers; a Config of integers has no invalid bit pattern.
+    unsafe {
+        module::create(
+            METHOD,
+            device,
+            dmf_module_attributes,
+            object_attributes,
+            dmf_module,
+            |_, config: &DMF_CONFIG_RingBuffer, setting| {
+                if setting.passive_level {
+                    return Err(Error::new(
+                        Status::INVALID_DEVICE_REQUEST,
+                        "a RingBuffer does not support PassiveLevel",
+                    ));
+                }
+                RingBuffer::of_items(config.item_count, config.item_size, mode(config.mode)?)
+            },
+        )
+    }
 }
 
 fn mode(mode: RingBuffer_ModeType_INT) -> Result<Mode, Error> {
@@ -121,7 +119,7 @@ fn ring_or_inner(module: DMFMODULE, lock: BOOLEAN) -> Result<Guard<RingBuffer>, 
 /// Parameters: Lock: TRUE; FALSE from inside an enumeration callback of the same ring (elsewhere it locks
 /// all the same); RingBufferEntryCallback; RingBufferEntryCallbackContext: handed to it.
 /// The ring is locked while the callback runs: there its Methods fail with STATUS_INVALID_DEVICE_STATE
-/// (misuse), except Enumerate and Reorder with Lock = FALSE. Any thread.
+/// (misuse), except TotalSizeGet, and Enumerate and Reorder with Lock = FALSE. Any thread.
 /// Source: Dmf_RingBuffer.md, Enumerate.
 #[unsafe(export_name = "DMF_RingBuffer_Enumerate")]
 pub unsafe extern "C" fn enumerate(
@@ -190,9 +188,9 @@ pub unsafe extern "C" fn enumerate_to_find_item(
 ///
 /// Parameters: TargetBuffer: gets ItemSize bytes; TargetBufferSize: bytes there, ItemSize or more.
 /// Returns STATUS_SUCCESS; STATUS_UNSUCCESSFUL (empty; the target is untouched);
-/// STATUS_BUFFER_TOO_SMALL (the item stays); STATUS_INVALID_PARAMETER; STATUS_INVALID_HANDLE;
-/// STATUS_INVALID_DEVICE_STATE. Any thread; in RingBuffer_Mode_FailIfFullOnWrite those who read and those who
-/// write do not wait for each other. Who has read all that another thread has written pauses for about a
+/// STATUS_BUFFER_TOO_SMALL (also when empty; the item stays); STATUS_INVALID_PARAMETER;
+/// STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE. Any thread; in RingBuffer_Mode_FailIfFullOnWrite those
+/// who read and those who write do not wait for each other. Who has read all that another thread has written pauses for about a
 /// microsecond and looks once more before the answer is that the ring is empty. Source: Dmf_RingBuffer.md, Read.
 #[unsafe(export_name = "DMF_RingBuffer_Read")]
 pub unsafe extern "C" fn read(
@@ -269,7 +267,7 @@ fn refuse(method: &'static CStr, module: DMFMODULE, refusal: Refusal) -> NTSTATU
 /// Takes all items, oldest first, one behind the other.
 ///
 /// Parameters: TargetBuffer, TargetBufferSize: room for what the ring holds; BytesWritten: gets items times
-/// ItemSize, 0 on failure.
+/// ItemSize; 0 where the target is NULL or too small; other failures leave it alone.
 /// Returns STATUS_SUCCESS (also when empty); STATUS_BUFFER_TOO_SMALL (nothing is removed);
 /// STATUS_INVALID_PARAMETER; STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE. Any thread.
 /// Source: Dmf_RingBuffer.md, ReadAll.
@@ -384,12 +382,12 @@ unsafe fn list(
     }))
 }
 
-/// The size of the ring in bytes: ItemCount times ItemSize. Any thread.
-/// Source: Dmf_RingBuffer.md, TotalSizeGet.
+/// The size of the ring in bytes: ItemCount times ItemSize. Any thread, and enumeration callbacks of
+/// the same ring. Source: Dmf_RingBuffer.md, TotalSizeGet.
 #[unsafe(export_name = "DMF_RingBuffer_TotalSizeGet")]
 pub unsafe extern "C" fn total_size_get(dmf_module: DMFMODULE, total_size: *mut ULONG) {
     value(c"DMF_RingBuffer_TotalSizeGet", dmf_module, || {
-        let total = read_end(dmf_module)?.total_size();
+        let total = ring_or_inner(dmf_module, 0)?.total_size();
         not_null(total_size, "TotalSize is NULL")?;
         // SAFETY: the caller's pointer, not NULL.
         unsafe { put(total_size, total) };

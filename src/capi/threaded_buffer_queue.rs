@@ -71,37 +71,35 @@ pub unsafe extern "C" fn create(
     dmf_module: *mut DMFMODULE,
 ) -> NTSTATUS {
     const METHOD: &CStr = c"DMF_ThreadedBufferQueue_Create";
-    status(METHOD, device, || {
-        // SAFETY: the caller's pointers; the Config has integers and optional callbacks only.
-        unsafe {
-            module::create(
-                METHOD,
-                device,
-                dmf_module_attributes,
-                object_attributes,
-                dmf_module,
-                |draft, config: &DMF_CONFIG_ThreadedBufferQueue, setting| {
-                    let Some(work) = config.evt_threaded_buffer_queue_work else {
-                        return Err(Error::new(
-                            Status::INVALID_PARAMETER,
-                            "EvtThreadedBufferQueueWork is NULL",
-                        ));
-                    };
-                    let source = &config.buffer_queue_config.source_settings;
-                    setting.check_pool_type(draft.handle(), source.pool_type);
-                    let callbacks = Callbacks {
-                        pre: config.evt_threaded_buffer_queue_pre,
-                        work,
-                        post: config.evt_threaded_buffer_queue_post,
-                    };
-                    let face = Some(draft.handle());
-                    let cleanup = cleanup(config.evt_threaded_buffer_queue_reuse_cleanup, face)?;
-                    let work = try_box(callbacks)?;
-                    ThreadedBufferQueue::new(draft, settings(source), work, cleanup)
-                },
-            )
-        }
-    })
+    // SAFETY: the caller's pointers; the Config has integers and optional callbacks only.
+    unsafe {
+        module::create(
+            METHOD,
+            device,
+            dmf_module_attributes,
+            object_attributes,
+            dmf_module,
+            |draft, config: &DMF_CONFIG_ThreadedBufferQueue, setting| {
+                let Some(work) = config.evt_threaded_buffer_queue_work else {
+                    return Err(Error::new(
+                        Status::INVALID_PARAMETER,
+                        "EvtThreadedBufferQueueWork is NULL",
+                    ));
+                };
+                let source = &config.buffer_queue_config.source_settings;
+                setting.check_pool_type(draft.handle(), source.pool_type);
+                let callbacks = Callbacks {
+                    pre: config.evt_threaded_buffer_queue_pre,
+                    work,
+                    post: config.evt_threaded_buffer_queue_post,
+                };
+                let face = Some(draft.handle());
+                let cleanup = cleanup(config.evt_threaded_buffer_queue_reuse_cleanup, face)?;
+                let work = try_box(callbacks)?;
+                ThreadedBufferQueue::new(draft, settings(source), work, cleanup)
+            },
+        )
+    }
 }
 
 struct Callbacks {

@@ -92,13 +92,11 @@ pub unsafe extern "C" fn complete_with_information(
     })
 }
 
-/// Sets the information that the Request is completed with. Any thread.
+/// Sets the information that the Request is completed with. Misuse, and nothing changes: it is completed already
+/// (STATUS_INVALID_DEVICE_STATE). Any thread.
 #[unsafe(export_name = "WdfRequestSetInformation")]
 pub unsafe extern "C" fn set_information(request: WDFREQUEST, information: ULONG_PTR) {
-    value(c"WdfRequestSetInformation", request, || {
-        of(request).lock()?.information = information;
-        Ok(())
-    })
+    value(c"WdfRequestSetInformation", request, || of(request).set_information(information))
 }
 
 /// The information of the Request; 0 before it is set. Any thread.
@@ -108,7 +106,7 @@ pub unsafe extern "C" fn get_information(request: WDFREQUEST) -> ULONG_PTR {
 }
 
 /// The status that the Request was completed with, STATUS_PENDING before; STATUS_INVALID_HANDLE if it is no
-/// Request. Any thread.
+/// Request; STATUS_INVALID_DEVICE_STATE if it was deleted in the callback that runs. Any thread.
 #[unsafe(export_name = "WdfRequestGetStatus")]
 pub unsafe extern "C" fn get_status(request: WDFREQUEST) -> NTSTATUS {
     let mut answer = Status::PENDING.0;
@@ -145,7 +143,7 @@ fn routine_of(routine: PFN_WDF_REQUEST_CANCEL) -> Result<usize, Error> {
 
 /// Says how a Request that the caller has can be canceled: EvtRequestCancel is called, without a lock, on the
 /// thread that cancels, and must complete the Request. If it is canceled already the routine is called at
-/// once. Misuse: a Request that the caller does not have. Any thread.
+/// once. Misuse: a Request that the caller does not have, or that was not submitted to anybody. Any thread.
 #[unsafe(export_name = "WdfRequestMarkCancelable")]
 pub unsafe extern "C" fn mark_cancelable(
     request: WDFREQUEST,
@@ -160,8 +158,8 @@ pub unsafe extern "C" fn mark_cancelable(
 /// As WdfRequestMarkCancelable, but a Request that is canceled already stays with the caller.
 ///
 /// Returns STATUS_SUCCESS; STATUS_CANCELLED (the routine is not called; the caller completes the Request);
-/// STATUS_INVALID_DEVICE_REQUEST (the caller does not have the Request: misuse); STATUS_INVALID_PARAMETER;
-/// STATUS_INVALID_HANDLE. Any thread.
+/// STATUS_INVALID_DEVICE_REQUEST (misuse: the caller does not have the Request, or it was not submitted);
+/// STATUS_INVALID_PARAMETER; STATUS_INVALID_HANDLE. Any thread.
 #[unsafe(export_name = "WdfRequestMarkCancelableEx")]
 pub unsafe extern "C" fn mark_cancelable_ex(
     request: WDFREQUEST,

@@ -222,7 +222,7 @@ pub enum Queued {
 fn not_held() -> Error {
     Error::misuse(
         Status::INVALID_DEVICE_REQUEST,
-        "the Request is completed already, or in a queue of the library",
+        "the caller does not have the Request: it is completed, in a queue of the library, or not submitted",
     )
 }
 
@@ -638,6 +638,22 @@ impl Ref<Request> {
 
     pub fn status(&self) -> Result<Status, Error> {
         Ok(self.lock()?.status)
+    }
+
+    /// Sets what the Request is to be completed with.
+    pub fn set_information(&self, information: usize) -> Result<(), Error> {
+        let mut request = self.lock()?;
+        if request.machine.is_completed() {
+            return Err(Error::misuse(
+                Status::INVALID_DEVICE_STATE,
+                "the Request is completed: its information is known",
+            ));
+        }
+        // A sender that was told already keeps the answer that it got.
+        if !request.machine.is_abandoned() {
+            request.information = information;
+        }
+        Ok(())
     }
 
     /// A buffer of the Request, for whoever works on it.

@@ -218,10 +218,6 @@ impl ReadEnd {
         });
         read.ok_or(Refusal::Empty.into())
     }
-
-    pub fn total_size(&mut self) -> u32 {
-        self.parts().0.total_size() as u32
-    }
 }
 
 impl RingBuffer {
@@ -243,6 +239,10 @@ impl RingBuffer {
 
     pub fn item_size(&mut self) -> usize {
         self.both().0.size()
+    }
+
+    pub fn total_size(&mut self) -> u32 {
+        self.both().0.total_size() as u32
     }
 
     /// Takes all items; the bytes written.

@@ -398,6 +398,25 @@ TEST(complete_with_information_overrides_what_was_set)
     WdfObjectDelete(request);
 }
 
+TEST(what_a_request_was_completed_with_does_not_change)
+{
+    ENDING ending = {0};
+    NTSTATUS status = STATUS_PENDING;
+    ULONG_PTR information = 0;
+    WDFREQUEST request = request_create(NULL, &ending);
+
+    WdfRequestCompleteWithInformation(request, STATUS_SUCCESS, 4);
+    WdfRequestSetInformation(request, 88);
+    CHECK_STATUS(DMF_LastStatusGet(), STATUS_INVALID_DEVICE_STATE);
+    CHECK_MISUSE(1);
+    CHECK_EQUAL(WdfRequestGetInformation(request), 4);
+    CHECK_SUCCESS(DMF_Request_Wait(request, 0, &status, &information));
+    CHECK_STATUS(status, STATUS_SUCCESS);
+    CHECK_EQUAL(information, 4);
+    CHECK_ENDED(&ending, STATUS_SUCCESS, 4);
+    WdfObjectDelete(request);
+}
+
 TEST(a_completed_request_still_tells_its_status)
 {
     WDFREQUEST request = request_create(NULL, NULL);
@@ -908,6 +927,21 @@ TEST(marking_needs_a_routine)
     with_client(&fixture, is_marked_without_a_routine);
     CHECK_ENDED(&ending, STATUS_SUCCESS, 0);
     WdfObjectDelete(fixture.Device);
+}
+
+TEST(what_was_not_submitted_cannot_be_marked)
+{
+    WDFREQUEST request = request_create(NULL, NULL);
+
+    routine_clear(false);
+    CHECK_STATUS(WdfRequestMarkCancelableEx(request, Routine), STATUS_INVALID_DEVICE_REQUEST);
+    CHECK_MISUSE(1);
+    WdfRequestMarkCancelable(request, Routine);
+    CHECK_MISUSE(1);
+    CHECK(strstr(DMF_LastErrorMessageGet(), "not submitted") != NULL);
+    CHECK_EQUAL(atomic_load(&routine_calls), 0);
+    WdfRequestComplete(request, STATUS_SUCCESS);
+    WdfObjectDelete(request);
 }
 
 TEST(what_is_completed_cannot_be_marked)
@@ -1426,6 +1460,7 @@ int main(void)
     RUN(the_client_may_complete_later_and_on_another_thread);
     RUN(complete_ends_with_the_information_that_was_set);
     RUN(complete_with_information_overrides_what_was_set);
+    RUN(what_a_request_was_completed_with_does_not_change);
     RUN(a_completed_request_still_tells_its_status);
     RUN(a_second_completion_is_reported_and_changes_nothing);
     RUN(a_second_completion_by_the_client_is_reported_and_changes_nothing);
@@ -1453,6 +1488,7 @@ int main(void)
     RUN(marking_a_canceled_request_the_other_way_says_so_and_calls_nothing);
     RUN(completing_a_request_that_is_still_marked_is_tolerated);
     RUN(marking_needs_a_routine);
+    RUN(what_was_not_submitted_cannot_be_marked);
     RUN(what_is_completed_cannot_be_marked);
     RUN(a_pending_request_cannot_be_deleted);
     RUN(a_request_that_is_with_the_client_cannot_be_deleted);

@@ -1204,6 +1204,38 @@ TEST(an_enumeration_that_found_the_lock_free_takes_it_whatever_it_was_told)
     WdfObjectDelete(ring);
 }
 
+static BOOLEAN AskForTheSize(DMFMODULE DmfModule, UCHAR* Buffer, ULONG BufferSize, VOID* CallbackContext)
+{
+    ULONG* total = (ULONG*)CallbackContext;
+
+    UNREFERENCED_PARAMETER(Buffer);
+    UNREFERENCED_PARAMETER(BufferSize);
+    DMF_RingBuffer_TotalSizeGet(DmfModule, total);
+    CHECK_SUCCESS(DMF_LastStatusGet());
+    return TRUE;
+}
+
+TEST(the_size_of_a_ring_is_known_inside_its_enumeration)
+{
+    const RingBuffer_ModeType modes[] = {RingBuffer_Mode_FailIfFullOnWrite, RingBuffer_Mode_DeleteOldestIfFullOnWrite};
+
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+    {
+        DMFMODULE ring = ring_create(3, NUMBER_SIZE, modes[i]);
+        ULONG total = 0, key = 2;
+
+        numbers_write(ring, 1, 2);
+        DMF_RingBuffer_Enumerate(ring, TRUE, AskForTheSize, &total);
+        CHECK_EQUAL(total, 3 * NUMBER_SIZE);
+        total = 0;
+        DMF_RingBuffer_EnumerateToFindItem(ring, AskForTheSize, &total, (UCHAR*)&key, NUMBER_SIZE);
+        CHECK_EQUAL(total, 3 * NUMBER_SIZE);
+        check_numbers(ring, 1, 2);
+        WdfObjectDelete(ring);
+    }
+    CHECK_MISUSE(0);
+}
+
 static BOOLEAN EnumerateAgainWithoutLock(DMFMODULE DmfModule, UCHAR* Buffer, ULONG BufferSize, VOID* CallbackContext)
 {
     UNREFERENCED_PARAMETER(Buffer);
@@ -1676,6 +1708,7 @@ int main(void)
     RUN(an_enumeration_that_found_the_lock_free_takes_it_whatever_it_was_told);
     RUN(an_enumeration_without_lock_works_inside_one_with_lock);
     RUN(after_an_inner_enumeration_the_outer_one_still_has_the_lock);
+    RUN(the_size_of_a_ring_is_known_inside_its_enumeration);
     RUN(reorder_without_lock_works_inside_an_enumeration);
     RUN(another_ring_can_be_used_inside_an_enumeration);
     RUN(a_ring_cannot_be_deleted_inside_its_enumeration);

@@ -16,7 +16,7 @@ namespace dmf {
  * STATUS_INVALID_BUFFER_SIZE (not an item's size). read() STATUS_UNSUCCESSFUL (empty), STATUS_BUFFER_TOO_SMALL (the items
  * stay). Segments: STATUS_INVALID_PARAMETER (one reaches beyond the item; nothing changes).
  * Threads: any, also several at the same time. Inside enumerations, which run under the ring's lock, its Methods fail with
- * STATUS_INVALID_DEVICE_STATE, except enumerate() and reorder() with `lock` false.
+ * STATUS_INVALID_DEVICE_STATE, except total_size(), and enumerate() and reorder() with `lock` false.
  * Ownership: bytes are copied in and out.
  */
 class ring_buffer : public owner<DMFMODULE> {
