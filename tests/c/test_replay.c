@@ -580,10 +580,11 @@ TEST(the_removal_is_told_last_where_reports_are_told_on_another_thread)
     EVENTUALLY(atomic_load(&removal.Calls) == 1);
     EVENTUALLY(DMF_ContinuousRequestTarget_StreamingCountGet(removal.Module) == 0);
     CHECK_EQUAL(removal.ReportsBefore, 20);
+    CHECK_EQUAL(removal.FailuresBefore, 4);
     CHECK_EQUAL(played.Reports, 20);
     CHECK_EQUAL(played.OutOfOrder, 0);
-    /* A callback that was running then has its Request refused, which it is not told. */
-    CHECK_EQUAL(played.Failures, removal.FailuresBefore);
+    CHECK_STATUS(played.Failure, STATUS_DEVICE_NOT_CONNECTED);
+    CHECK_EQUAL(played.Failures, 4);
     CHECK_MISUSE(0);
     played.SlowMilliseconds = 0;
     WdfObjectDelete(device);

@@ -566,8 +566,21 @@ impl Stream {
         match self.send(index, output) {
             Ok(()) => {}
             Err(Unsent::NoBuffer(_)) => self.wait_for_buffer(index),
-            Err(Unsent::Failed(_)) => self.rest(index),
+            Err(Unsent::Failed(error)) => {
+                // The device has gone while the Client was told of its report: as if it had gone just after.
+                if error.status == Status::DEVICE_NOT_CONNECTED && outcome.status.is_success() {
+                    self.show_end(error.status);
+                }
+                self.rest(index);
+            }
         }
+    }
+
+    /// Shows the Client how the Request would have ended that could not be sent.
+    #[cold]
+    fn show_end(&self, status: Status) {
+        let output = self.output.and_then(|pool| pool.get().ok());
+        self.show(output, Outcome::failed(status), false);
     }
 
     /// Shows a completed buffer to the Client.
