@@ -88,13 +88,12 @@ void DMF_RingBuffer_EnumerateToFindItem(DMFMODULE DmfModule,
  * Parameters: TargetBuffer: gets ItemSize bytes; TargetBufferSize: bytes there, ItemSize or more.
  * Returns STATUS_SUCCESS; STATUS_UNSUCCESSFUL (empty; the target is untouched);
  * STATUS_BUFFER_TOO_SMALL (also when empty; the item stays); STATUS_INVALID_PARAMETER;
- * STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE. Any thread; in RingBuffer_Mode_FailIfFullOnWrite those
- * who read and those who write do not wait for each other. Who has read all that another thread has written pauses for about a
- * microsecond and looks once more before the answer is that the ring is empty. Source: Dmf_RingBuffer.md, Read.
+ * STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE. Any thread; in RingBuffer_Mode_FailIfFullOnWrite
+ * those who read and those who write do not wait for each other. Who has read all that another thread
+ * has written pauses for about a microsecond and looks once more before the answer is that the ring is
+ * empty. Source: Dmf_RingBuffer.md, Read.
  */
-NTSTATUS DMF_RingBuffer_Read(DMFMODULE DmfModule,
-                             UCHAR* TargetBuffer,
-                             ULONG TargetBufferSize);
+NTSTATUS DMF_RingBuffer_Read(DMFMODULE DmfModule, UCHAR* TargetBuffer, ULONG TargetBufferSize);
 
 /**
  * Takes all items, oldest first, one behind the other.

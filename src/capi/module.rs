@@ -112,8 +112,8 @@ impl Setting {
     }
 }
 
-/// A Module's Create, NULL in `module` before anything can refuse: reads attributes and Config, has the body made by `build`, opens the Module,
-/// calls PostOpen.
+/// A Module's Create: reads attributes and Config, has the body made by `build`, opens the Module,
+/// calls PostOpen. `module` leads to NULL before anything can refuse.
 ///
 /// # Safety
 /// The pointers are NULL or the caller's own, of their types; a Config pointer leads to a `C` if its
@@ -126,61 +126,47 @@ pub unsafe fn create<C: Copy, T: Object>(
     module: *mut DMFMODULE,
     build: impl FnOnce(&Draft, &C, &Setting) -> Result<T, Error>,
 ) -> NTSTATUS {
-    // SAFETY: by the contract of this function.
-    unsafe {
-        put(module, std::ptr::null_mut());
-        status(method, device, || {
-            open(method, device, attributes, object_attributes, module, build)
-        })
-    }
-}
-
-/// # Safety
-/// As for [`create`].
-unsafe fn open<C: Copy, T: Object>(
-    method: &'static CStr,
-    device: WDFDEVICE,
-    attributes: *mut DMF_MODULE_ATTRIBUTES,
-    object_attributes: *mut WDF_OBJECT_ATTRIBUTES,
-    module: *mut DMFMODULE,
-    build: impl FnOnce(&Draft, &C, &Setting) -> Result<T, Error>,
-) -> Result<(), Error> {
-    not_null(module, "the pointer for the Module's handle is NULL")?;
-    not_null(attributes, "the Module's attributes are NULL")?;
-    // SAFETY: not NULL; the size is compared before anything else is looked at.
-    let size = unsafe { (&raw const (*attributes).size_of_header).read_unaligned() };
-    if size as usize != size_of::<DMF_MODULE_ATTRIBUTES>() {
-        return Err(Error::misuse(
-            Status::INVALID_PARAMETER,
-            "the Module's attributes were not initialized (SizeOfHeader)",
-        ));
-    }
-    // SAFETY: the attributes are of the right size; the rest is the caller's word.
-    let (attributes, config, mut object, events) = unsafe {
-        let attributes = attributes.read_unaligned();
-        let config = read_config::<C>(&attributes)?;
-        let object = Attributes::read(object_attributes, device_of(device)?)?;
-        let events = attributes.client_callbacks.as_ref().copied();
-        (attributes, config, object, events)
-    };
-    let pre_close = events.and_then(|events| events.evt_module_on_device_notification_pre_close);
-    // SAFETY: both take one handle, which is one pointer.
-    object.choices.pre_close = pre_close.map(|callback| unsafe {
-        std::mem::transmute::<unsafe extern "C" fn(DMFMODULE), tree::ObjectCallback>(callback)
-    });
-    let setting = Setting { method, passive_level: attributes.passive_level != 0 };
-    let draft = object.reserve(T::KIND)?;
-    let body = build(&draft, &config, &setting)?;
-    let handle = draft.open(body)?;
-    // SAFETY: the caller's pointer, not NULL.
-    unsafe { put(module, handle.to_c()) };
-    if let Some(post_open) =
-        events.and_then(|events| events.evt_module_on_device_notification_post_open)
-    {
-        // SAFETY: the program vouches for its callback.
-        frames::within(handle, Activity::Method, || unsafe { post_open(handle.to_c()) });
-    }
-    Ok(())
+    // SAFETY: the caller's pointer.
+    unsafe { put(module, std::ptr::null_mut()) };
+    status(method, device, || {
+        not_null(module, "the pointer for the Module's handle is NULL")?;
+        not_null(attributes, "the Module's attributes are NULL")?;
+        // SAFETY: not NULL; the size is compared before anything else is looked at.
+        let size = unsafe { (&raw const (*attributes).size_of_header).read_unaligned() };
+        if size as usize != size_of::<DMF_MODULE_ATTRIBUTES>() {
+            return Err(Error::misuse(
+                Status::INVALID_PARAMETER,
+                "the Module's attributes were not initialized (SizeOfHeader)",
+            ));
+        }
+        // SAFETY: the attributes are of the right size; the rest is the caller's word.
+        let (attributes, config, mut object, events) = unsafe {
+            let attributes = attributes.read_unaligned();
+            let config = read_config::<C>(&attributes)?;
+            let object = Attributes::read(object_attributes, device_of(device)?)?;
+            let events = attributes.client_callbacks.as_ref().copied();
+            (attributes, config, object, events)
+        };
+        let pre_close =
+            events.and_then(|events| events.evt_module_on_device_notification_pre_close);
+        // SAFETY: both take one handle, which is one pointer.
+        object.choices.pre_close = pre_close.map(|callback| unsafe {
+            std::mem::transmute::<unsafe extern "C" fn(DMFMODULE), tree::ObjectCallback>(callback)
+        });
+        let setting = Setting { method, passive_level: attributes.passive_level != 0 };
+        let draft = object.reserve(T::KIND)?;
+        let body = build(&draft, &config, &setting)?;
+        let handle = draft.open(body)?;
+        // SAFETY: the caller's pointer, not NULL.
+        unsafe { put(module, handle.to_c()) };
+        if let Some(post_open) =
+            events.and_then(|events| events.evt_module_on_device_notification_post_open)
+        {
+            // SAFETY: the program vouches for its callback.
+            frames::within(handle, Activity::Method, || unsafe { post_open(handle.to_c()) });
+        }
+        Ok(())
+    })
 }
 
 /// The Config: all zero if there is none.

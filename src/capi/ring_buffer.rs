@@ -189,9 +189,10 @@ pub unsafe extern "C" fn enumerate_to_find_item(
 /// Parameters: TargetBuffer: gets ItemSize bytes; TargetBufferSize: bytes there, ItemSize or more.
 /// Returns STATUS_SUCCESS; STATUS_UNSUCCESSFUL (empty; the target is untouched);
 /// STATUS_BUFFER_TOO_SMALL (also when empty; the item stays); STATUS_INVALID_PARAMETER;
-/// STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE. Any thread; in RingBuffer_Mode_FailIfFullOnWrite those
-/// who read and those who write do not wait for each other. Who has read all that another thread has written pauses for about a
-/// microsecond and looks once more before the answer is that the ring is empty. Source: Dmf_RingBuffer.md, Read.
+/// STATUS_INVALID_HANDLE; STATUS_INVALID_DEVICE_STATE. Any thread; in RingBuffer_Mode_FailIfFullOnWrite
+/// those who read and those who write do not wait for each other. Who has read all that another thread
+/// has written pauses for about a microsecond and looks once more before the answer is that the ring is
+/// empty. Source: Dmf_RingBuffer.md, Read.
 #[unsafe(export_name = "DMF_RingBuffer_Read")]
 pub unsafe extern "C" fn read(
     dmf_module: DMFMODULE,
@@ -387,7 +388,8 @@ unsafe fn list(
 #[unsafe(export_name = "DMF_RingBuffer_TotalSizeGet")]
 pub unsafe extern "C" fn total_size_get(dmf_module: DMFMODULE, total_size: *mut ULONG) {
     value(c"DMF_RingBuffer_TotalSizeGet", dmf_module, || {
-        let total = ring_or_inner(dmf_module, 0)?.total_size();
+        let mut ring: Guard<RingBuffer> = ends::relock(Handle::from_c(dmf_module))?;
+        let total = ring.total_size();
         not_null(total_size, "TotalSize is NULL")?;
         // SAFETY: the caller's pointer, not NULL.
         unsafe { put(total_size, total) };
