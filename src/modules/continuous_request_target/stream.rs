@@ -584,7 +584,7 @@ impl Stream {
     }
 
     /// Shows a completed buffer to the Client.
-    #[inline]
+    #[inline(always)]
     fn show(&self, output: Option<Buffer>, outcome: Outcome, sends: bool) -> Next {
         // The buffer is the Client's during the callback, so that it may pass it on from there.
         let buffer = output.map(Buffer::into_client);
