@@ -217,7 +217,13 @@ fn take_at_once(
 #[cold]
 #[inline(never)]
 fn refuse(method: &'static CStr, module: DMFMODULE) -> NTSTATUS {
-    status(method, module, || Err(buffer_pool::empty()))
+    status(method, module, || Err(without_buffer(module, buffer_pool::empty())))
+}
+
+/// What a Method answers that found no buffer in the queue: one whose delete has begun has none because of that.
+#[cold]
+fn without_buffer(module: DMFMODULE, error: Error) -> Error {
+    if queue(module).is_ok() { error } else { table::being_deleted() }
 }
 
 #[cold]
@@ -232,7 +238,8 @@ fn take_first_or_refuse(
     status(method, module, || {
         let pools = queue(module)?;
         not_null(client_buffer, "ClientBuffer is NULL")?;
-        let client = hand_out(method, module, which(pools).get()?);
+        let buffer = which(pools).get().map_err(|error| without_buffer(module, error))?;
+        let client = hand_out(method, module, buffer);
         // SAFETY: the caller's pointers.
         unsafe { give(client, client_buffer, context) };
         Ok(())
@@ -278,10 +285,13 @@ pub unsafe extern "C" fn dequeue_with_memory_descriptor(
         not_null(client_buffer, "ClientBuffer is NULL")?;
         not_null(memory_descriptor, "MemoryDescriptor is NULL")?;
         not_null(client_buffer_context, "ClientBufferContext is NULL")?;
-        let buffer = pools.consumer.get().map_err(|error| match error.status {
-            Status::UNSUCCESSFUL => error.with_status(Status::INSUFFICIENT_RESOURCES),
-            _ => error,
-        })?;
+        let buffer =
+            pools.consumer.get().map_err(|error| match without_buffer(dmf_module, error) {
+                error if error.status == Status::UNSUCCESSFUL => {
+                    error.with_status(Status::INSUFFICIENT_RESOURCES)
+                }
+                error => error,
+            })?;
         let client = hand_out(METHOD, dmf_module, buffer);
         // SAFETY: the caller's pointers, not NULL.
         unsafe {

@@ -115,8 +115,9 @@ pub fn refused(handle: Handle) -> Error {
     }
 }
 
+/// Why a Method failed that a delete overtook.
 #[cold]
-pub(super) fn being_deleted() -> Error {
+pub fn being_deleted() -> Error {
     Error::new(Status::INVALID_DEVICE_STATE, "the object is being deleted")
 }
 

@@ -1251,6 +1251,50 @@ TEST(who_waits_for_the_queue_while_it_is_deleted_has_done_nothing_wrong)
     }
 }
 
+#define WAITERS 24
+
+/* All wait for the lock that an enumeration holds, and are let go together: for each of those who dequeue there is a buffer,
+   so none may hear that the queue is empty. */
+TEST(a_delete_does_not_make_a_queue_look_empty)
+{
+    for (unsigned round = harness_rounds(100); round > 0; round--)
+    {
+        DMFMODULE queue = queue_create(WAITERS);
+        COMER comers[WAITERS];
+        pthread_t enumerator, deleter, waiters[WAITERS];
+
+        for (int i = 0; i < WAITERS; i++)
+        {
+            DMF_BufferQueue_Enqueue(queue, buffer_fetch(queue, i));
+            comers[i] = (COMER){queue, true, NULL, false, STATUS_INTERNAL_ERROR};
+        }
+        atomic_store(&somebody_enumerates, false);
+        atomic_store(&enumeration_may_end, false);
+        REQUIRE(pthread_create(&enumerator, NULL, stays_inside, &comers[0]) == 0);
+        EVENTUALLY(atomic_load(&somebody_enumerates));
+        for (int i = 0; i < WAITERS; i++)
+        {
+            REQUIRE(pthread_create(&waiters[i], NULL, comes_too_late, &comers[i]) == 0);
+        }
+        harness_sleep_milliseconds(5);
+        REQUIRE(pthread_create(&deleter, NULL, deletes_the_queue, &comers[0]) == 0);
+        harness_sleep_milliseconds(5);
+        atomic_store(&enumeration_may_end, true);
+        pthread_join(enumerator, NULL);
+        pthread_join(deleter, NULL);
+        for (int i = 0; i < WAITERS; i++)
+        {
+            pthread_join(waiters[i], NULL);
+            CHECK(comers[i].Got != STATUS_UNSUCCESSFUL);
+            if (comers[i].Got == STATUS_SUCCESS)
+            {
+                DMF_BufferQueue_Reuse(queue, comers[i].Buffer);
+            }
+        }
+        MISUSE_IGNORE();
+    }
+}
+
 /* --------------------------------------------------------------------------------------------------- timers */
 
 typedef struct
@@ -1838,6 +1882,7 @@ int main(void)
     RUN(a_queue_cannot_be_deleted_inside_its_enumeration);
     RUN(two_enumerations_that_delete_each_others_queue_both_end);
     RUN(who_waits_for_the_queue_while_it_is_deleted_has_done_nothing_wrong);
+    RUN(a_delete_does_not_make_a_queue_look_empty);
     RUN(when_the_time_is_up_the_callback_gets_the_buffer_and_the_queue);
     RUN(enqueue_with_timer_adds_at_the_tail);
     RUN(work_that_is_dequeued_in_time_keeps_its_callback_silent);
