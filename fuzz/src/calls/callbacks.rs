@@ -29,6 +29,13 @@ pub enum Place {
 thread_local! {
     static PLACE: Cell<Place> = const { Cell::new(Place::Outside) };
     static DEPTH: Cell<u32> = const { Cell::new(0) };
+    /// What the thread is making: PostOpen is shown it before Create has told its handle.
+    static MAKING: Cell<Option<(Kind, u32, u32)>> = const { Cell::new(None) };
+}
+
+/// Before a Create: the Module's kind, and the bytes of its buffers and their contexts. None after it.
+pub fn is_making(module: Option<(Kind, u32, u32)>) {
+    MAKING.set(module);
 }
 
 pub fn place() -> Place {
@@ -197,6 +204,9 @@ pub unsafe extern "C" fn threaded_work(
 // ---- objects
 
 pub unsafe extern "C" fn module_event(module: DMFMODULE) {
+    if let Some((kind, size, context_size)) = MAKING.take() {
+        world().add(module.addr(), kind, size, context_size);
+    }
     within(Place::Inside, module.addr());
 }
 

@@ -82,8 +82,10 @@ pub fn create<C>(from: Input, making: Making<C>, create: Create) {
     let mut module = c(1);
     let attributes = if wrong == 243 { null_mut() } else { &raw mut attributes };
     let module_pointer = if wrong == 244 { null_mut() } else { &raw mut module };
+    callbacks::is_making(Some((kind, size, context_size)));
     // SAFETY: the pointers are this function's, or NULL; the Config is of the size that the attributes tell.
     let status = unsafe { create(c(device), attributes, object_pointer, module_pointer) };
+    callbacks::is_making(None);
     if wrong == 244 {
         assert!(!succeeded(status));
         return;
