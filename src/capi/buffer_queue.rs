@@ -226,6 +226,10 @@ fn without_buffer(module: DMFMODULE, error: Error) -> Error {
     if queue(module).is_ok() { error } else { table::being_deleted() }
 }
 
+fn first(module: DMFMODULE, pool: Ref<BufferPool>) -> Result<Buffer, Error> {
+    pool.get().map_err(|error| without_buffer(module, error))
+}
+
 #[cold]
 #[inline(never)]
 fn take_first_or_refuse(
@@ -238,8 +242,7 @@ fn take_first_or_refuse(
     status(method, module, || {
         let pools = queue(module)?;
         not_null(client_buffer, "ClientBuffer is NULL")?;
-        let buffer = which(pools).get().map_err(|error| without_buffer(module, error))?;
-        let client = hand_out(method, module, buffer);
+        let client = hand_out(method, module, first(module, which(pools))?);
         // SAFETY: the caller's pointers.
         unsafe { give(client, client_buffer, context) };
         Ok(())
@@ -285,13 +288,10 @@ pub unsafe extern "C" fn dequeue_with_memory_descriptor(
         not_null(client_buffer, "ClientBuffer is NULL")?;
         not_null(memory_descriptor, "MemoryDescriptor is NULL")?;
         not_null(client_buffer_context, "ClientBufferContext is NULL")?;
-        let buffer =
-            pools.consumer.get().map_err(|error| match without_buffer(dmf_module, error) {
-                error if error.status == Status::UNSUCCESSFUL => {
-                    error.with_status(Status::INSUFFICIENT_RESOURCES)
-                }
-                error => error,
-            })?;
+        let buffer = first(dmf_module, pools.consumer).map_err(|error| match error.status {
+            Status::UNSUCCESSFUL => error.with_status(Status::INSUFFICIENT_RESOURCES),
+            _ => error,
+        })?;
         let client = hand_out(METHOD, dmf_module, buffer);
         // SAFETY: the caller's pointers, not NULL.
         unsafe {
